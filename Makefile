@@ -1,0 +1,149 @@
+# lipopose - see README.md. `make help` lists the verbs.
+#
+# Options: CUDA=0 (build without nvcc), WERROR=1, SANITIZE=address,undefined,
+# BUILD=dir, PREFIX=/usr/local, DESTDIR=.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   ?= build
+CC      ?= gcc
+NVCC    ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
+
+PKGS := libtiff-4 hdf5 libpng zlib libzip libcjson
+need  = $(or $(shell pkg-config --$(1) $(PKGS)),$(error pkg-config finds not all of: $(PKGS). Run: sh tools/setup.sh))
+
+OPT      ?= -O3 -g
+CFLAGS   ?= $(OPT)
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DLP_VERSION='"$(VERSION)"' -fPIC -fopenmp -fno-math-errno -MMD -MP \
+             $(WARN) -I. $(PKG_CFLAGS) $(CFLAGS)
+LIBS     = $(PKG_LIBS) -ldnnl -lbz2 -lm -ldl -lpthread
+
+ifeq ($(WERROR),1)
+  WARN += -Werror
+endif
+ifneq ($(SANITIZE),)
+  ALL_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DLP_SANITIZE
+  LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+
+ifneq ($(filter-out help clean format check-format,$(or $(MAKECMDGOALS),all)),)
+  PKG_CFLAGS := $(call need,cflags)
+  PKG_LIBS   := $(call need,libs)
+endif
+
+# Everything but the commands and main goes into the library.
+CMD_SRC := $(wildcard host/cmd_*.c) host/main.c
+LIB_SRC := $(filter-out $(CMD_SRC),$(wildcard host/*.c kernels/*.c weights/*.c))
+CU_SRC  := $(wildcard kernels/*.cu host/*.cu)
+TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/bench_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+obj = $(patsubst %,$(BUILD)/obj/%.o,$(1))
+LIB_OBJ := $(call obj,$(LIB_SRC))
+
+CUDA ?= 1
+ifeq ($(CUDA)$(if $(NVCC),1)$(if $(CU_SRC),1),111)
+  CUDA_NOTE := with CUDA ($(NVCC))
+  CUDA_ARCH ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
+               -gencode arch=compute_120,code=sm_120 -gencode arch=compute_120,code=compute_120
+  LIB_OBJ += $(call obj,$(CU_SRC))
+  ALL_CFLAGS += -DLP_WITH_CUDA
+  LIBS += -L$(dir $(NVCC))../lib64 -lcudart_static -lrt -lstdc++
+else
+  CUDA_NOTE := without CUDA$(if $(CU_SRC),$(if $(NVCC),, (no nvcc found)))
+endif
+
+.PHONY: all lib test bench asan fuzz format check-format check-headers install uninstall clean help
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/lipopose $(BUILD)/liblipopose.so
+	@echo "built $(BUILD)/lipopose $(VERSION) $(CUDA_NOTE)"
+
+help:
+	@echo "make | test | bench | asan | fuzz | format | check-format | check-headers | install | uninstall | clean"
+	@echo "options: CUDA=0 WERROR=1 SANITIZE=address,undefined BUILD=dir PREFIX=$(PREFIX) DESTDIR="
+
+$(BUILD)/obj/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/%.cu.o: %.cu Makefile
+	@mkdir -p $(@D)
+	$(NVCC) -std=c++17 -O3 $(CUDA_ARCH) -Xcompiler -fPIC -I. -MD -MP -c -o $@ $<
+
+$(BUILD)/liblipopose.a: $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/liblipopose.so: $(LIB_OBJ)
+	$(CC) -shared -Wl,-soname,liblipopose.so.0 $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
+
+$(BUILD)/lipopose: $(call obj,$(CMD_SRC)) $(BUILD)/liblipopose.a
+	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.c.o $(BUILD)/liblipopose.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS) -lcmocka
+
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.c.o $(BUILD)/liblipopose.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
+
+test: all $(TESTS)
+	BUILD=$(BUILD) sh tests/run.sh $(TESTS)
+
+bench: all $(BENCHES)
+	BUILD=$(BUILD) sh bench/run.sh
+
+asan:
+	$(MAKE) BUILD=build-asan SANITIZE=address,undefined OPT='-O1 -g' test
+
+# libFuzzer targets: clang, their own objects. FUZZ_SECONDS is per target.
+FUZZ_SECONDS ?= 20
+FUZZ_CC ?= clang
+fuzz:
+	$(MAKE) BUILD=build-fuzz CC=$(FUZZ_CC) SANITIZE=address,undefined,fuzzer-no-link OPT='-O1 -g' fuzzers
+	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=build-fuzz sh tests/fuzz/run.sh
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/liblipopose.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=fuzzer,address,undefined -fopenmp -o $@ $^ $(LIBS)
+
+FORMAT_SRC = $(wildcard host/*.[ch] kernels/*.[ch] kernels/*.cu kernels/*.cuh weights/*.[ch] tests/*.[ch] tests/*/*.[ch] bench/*.[ch])
+format:
+	clang-format -i $(FORMAT_SRC)
+check-format:
+	clang-format --dry-run -Werror $(FORMAT_SRC)
+
+# Every header compiles alone.
+check-headers:
+	@for h in $(wildcard host/*.h kernels/*.h weights/*.h); do \
+	  $(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Werror -I. $(PKG_CFLAGS) -fsyntax-only -x c $$h || exit 1; done
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
+	  $(DESTDIR)$(PREFIX)/share/lipopose $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BUILD)/lipopose $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(BUILD)/liblipopose.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/liblipopose.so $(DESTDIR)$(PREFIX)/lib/liblipopose.so.0
+	ln -sf liblipopose.so.0 $(DESTDIR)$(PREFIX)/lib/liblipopose.so
+	install -m 644 host/lipopose.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 weights/*.h5 $(DESTDIR)$(PREFIX)/share/lipopose/
+	install -m 644 tools/lipopose.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/lipopose.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/lipopose.pc
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/lipopose $(DESTDIR)$(PREFIX)/lib/liblipopose.* \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/lipopose.pc $(DESTDIR)$(PREFIX)/include/lipopose.h \
+	  $(DESTDIR)$(PREFIX)/share/man/man1/lipopose.1
+	rm -rf $(DESTDIR)$(PREFIX)/share/lipopose
+
+clean:
+	rm -rf $(BUILD) build-asan build-fuzz
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
