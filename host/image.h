@@ -16,8 +16,8 @@
 #define LP_MAX_PIXELS ((int64_t)1 << 31)
 
 typedef struct {
-    float *data;      /* [nchan][Ly][Lx], owned */
-    int nchan;        /* colour channels; alpha is not one of them */
+    float *data; /* [nchan][Ly][Lx], owned */
+    int nchan;   /* colour channels; alpha is not one of them */
     int Ly, Lx;
     double pixel_nm;  /* nm per pixel, 0 where the file does not say */
     int64_t replaced; /* NaN or Inf samples that the reader replaced */

@@ -1,0 +1,75 @@
+/* backend - where the work between a normalised micrograph and its labels runs.
+ *
+ * A back end is one struct of function pointers, chosen once by name. Buffers are
+ * opaque: host memory for `cpu`, device memory for `cuda`. Every function only
+ * queues work (the CPU back end does it at once); get() waits. Arrays are float32
+ * and planar unless said otherwise; flows [2][Ly][Lx] are y then x, 5.0 is one pixel
+ * per step, cellprob [Ly][Lx] is a logit. */
+#ifndef LP_BACKEND_H
+#define LP_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "image.h"
+#include "masks.h"
+#include "status.h"
+#include "tiling.h"
+#include "../weights/weights.h"
+
+typedef enum { LP_PRECISION_AUTO, LP_PRECISION_FP32, LP_PRECISION_BF16 } lp_precision;
+
+typedef struct lp_device lp_device; /* an opened back end; one thread at a time */
+typedef struct lp_buf lp_buf;       /* memory of a device */
+typedef struct lp_net lp_net;       /* a network ready to run on a device */
+
+typedef struct {
+    const char *name;
+
+    /* threads 0: all that this process may use. memory: bytes the device may use at
+     * most, 0 for no cap. LP_EMISSING where the machine has no such device. */
+    lp_status (*open)(int threads, size_t memory, lp_device **dev, lp_err *err);
+    void (*close)(lp_device **dev);
+    /* One line: what the device is. Valid until close. */
+    const char *(*describe)(const lp_device *dev);
+
+    /* The caller frees. free accepts NULL and clears the pointer. */
+    lp_status (*buf_new)(lp_device *dev, size_t bytes, lp_buf **buf, lp_err *err);
+    void (*buf_free)(lp_device *dev, lp_buf **buf);
+    lp_status (*put)(lp_device *dev, lp_buf *dst, const void *src, size_t bytes, lp_err *err);
+    lp_status (*get)(lp_device *dev, void *dst, const lp_buf *src, size_t offset, size_t bytes,
+                     lp_err *err);
+
+    /* Prepares the network; w may be freed afterwards. LP_PRECISION_AUTO takes the
+     * fastest precision that holds the accuracy bounds; *used says which. */
+    lp_status (*net_new)(lp_device *dev, const lp_weights *w, lp_precision precision, lp_net **net,
+                         lp_precision *used, lp_err *err);
+    void (*net_free)(lp_device *dev, lp_net **net);
+
+    /* out [nchan][Ly2][Lx2], in [nchan][Ly][Lx]: cv2.INTER_LINEAR (kernels/resize.h). */
+    lp_status (*resize)(lp_device *dev, lp_buf *out, const lp_buf *in, int nchan, int Ly, int Lx,
+                        int Ly2, int Lx2, lp_err *err);
+    /* tiles [n][nchan][plan->ly][plan->lx]: tiles first..first+n-1 of img (kernels/tile.h). */
+    lp_status (*tile_cut)(lp_device *dev, lp_buf *tiles, const lp_buf *img, int nchan,
+                          const lp_tiling *plan, int first, int n, lp_err *err);
+    /* tiles [n][nchan][ly][lx] -> y [n][3][ly][lx], styles [n][style length]. The result of a
+     * tile does not depend on n, on its place in the batch or on the number of threads. */
+    lp_status (*unet)(lp_device *dev, lp_net *net, const lp_buf *tiles, int n, int ly, int lx,
+                      lp_buf *y, lp_buf *styles, lp_err *err);
+    /* Adds y of tiles first..first+n-1, tapered, to yf [3][Lyr][Lxr]; batches come in order of
+     * tiles, and yf is zeroed with the first and divided by the weights with the last. */
+    lp_status (*tile_average)(lp_device *dev, lp_buf *yf, const lp_buf *y, const lp_tiling *plan,
+                              int first, int n, lp_err *err);
+    /* yf [3][Ly][Lx] (flows y, x, cellprob) -> labels in host memory (host/masks.h). */
+    lp_status (*masks)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                       const lp_masks_options *o, lp_labels *masks, float **flow_error, uint32_t *n,
+                       lp_err *err);
+} lp_backend;
+
+/* The back end of that name ("auto": the fastest that this machine has), or LP_EMISSING /
+ * LP_EARG with a message that lists what there is. */
+lp_status lp_backend_find(const char *name, const lp_backend **be, lp_err *err);
+
+extern const lp_backend lp_backend_cpu;
+
+#endif

@@ -1,0 +1,291 @@
+#include "unet_ops.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../kernels/simd.h"
+
+/* The functions below are written once for both element types and any block width; the
+ * inlined copies with constant arguments are what the compiler vectorises. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE float load(const void *p, size_t i, const int bf16)
+{
+    if (bf16) {
+        uint32_t u = (uint32_t)((const uint16_t *)p)[i] << 16;
+        float f;
+
+        memcpy(&f, &u, 4);
+        return f;
+    }
+    return ((const float *)p)[i];
+}
+
+INLINE void store(void *p, size_t i, float f, const int bf16)
+{
+    if (bf16) {
+        uint32_t u;
+
+        memcpy(&u, &f, 4);
+        u += 0x7fffu + ((u >> 16) & 1u);
+        ((uint16_t *)p)[i] = (uint16_t)(u >> 16);
+    } else {
+        ((float *)p)[i] = f;
+    }
+}
+
+INLINE float relu(float x)
+{
+    return x > 0 ? x : 0;
+}
+
+/* DISPATCH(call with B and CB): a constant element type, and a constant block of 16. */
+#define DISPATCH(a, F, ...)                                                                        \
+    do {                                                                                           \
+        if ((a).bf16 && (a).cblk == 16)                                                            \
+            F(a, 1, 16, __VA_ARGS__);                                                              \
+        else if ((a).bf16)                                                                         \
+            F(a, 1, (a).cblk, __VA_ARGS__);                                                        \
+        else if ((a).cblk == 16)                                                                   \
+            F(a, 0, 16, __VA_ARGS__);                                                              \
+        else                                                                                       \
+            F(a, 0, (a).cblk, __VA_ARGS__);                                                        \
+    } while (0)
+
+INLINE void up_bn_relu(lp_act a, const int bf16, const int cb, void *restrict out,
+                       const void *restrict x, int h, int w, int f, const float *restrict scale,
+                       const float *restrict shift, int row0, int row1)
+{
+    int b, y, i, c;
+
+    for (b = 0; b < a.nblk; b++)
+        for (y = row0; y < row1; y++) {
+            size_t o = (((size_t)b * h + y) * w) * cb;
+            size_t s = (((size_t)b * (h / f) + y / f) * (w / f)) * cb;
+
+            for (i = 0; i < w; i++)
+                for (c = 0; c < cb; c++)
+                    store(out, o + (size_t)i * cb + c,
+                          relu(scale[b * cb + c] * load(x, s + (size_t)(i / f) * cb + c, bf16) +
+                               shift[b * cb + c]),
+                          bf16);
+        }
+}
+
+LP_SIMD void lp_ops_up_bn_relu(lp_act a, void *out, const void *x, int h, int w, int f,
+                               const float *scale, const float *shift, int row0, int row1)
+{
+    if (f == 1) {
+        DISPATCH(a, up_bn_relu, out, x, h, w, 1, scale, shift, row0, row1);
+    } else {
+        DISPATCH(a, up_bn_relu, out, x, h, w, 2, scale, shift, row0, row1);
+    }
+}
+
+/* In place is allowed, so no restrict on the activation. */
+INLINE void bn_relu(lp_act a, const int bf16, const int cb, void *out, const void *x, int h, int w,
+                    const float *restrict scale, const float *restrict shift, int row0, int row1)
+{
+    int b, c;
+    size_t i;
+
+    for (b = 0; b < a.nblk; b++) {
+        size_t first = ((size_t)b * h + row0) * w, last = ((size_t)b * h + row1) * w;
+
+        for (i = first; i < last; i++) {
+#pragma GCC ivdep
+            for (c = 0; c < cb; c++)
+                store(out, i * cb + c,
+                      relu(scale[b * cb + c] * load(x, i * cb + c, bf16) + shift[b * cb + c]),
+                      bf16);
+        }
+    }
+}
+
+LP_SIMD void lp_ops_bn_relu(lp_act a, void *out, const void *x, int h, int w, const float *scale,
+                            const float *shift, int row0, int row1)
+{
+    DISPATCH(a, bn_relu, out, x, h, w, scale, shift, row0, row1);
+}
+
+INLINE void pool_bn_relu(lp_act a, const int bf16, const int cb, void *restrict pooled,
+                         void *restrict out, const void *restrict x, int h, int w,
+                         const float *restrict scale, const float *restrict shift, int row0,
+                         int row1)
+{
+    int b, y, i, c;
+
+    for (b = 0; b < a.nblk; b++)
+        for (y = row0; y < row1; y++) {
+            size_t o = (((size_t)b * h + y) * w) * cb;
+            size_t s = (((size_t)b * 2 * h + 2 * y) * 2 * w) * cb, below = (size_t)2 * w * cb;
+
+            for (i = 0; i < w; i++)
+                for (c = 0; c < cb; c++) {
+                    size_t k = s + (size_t)2 * i * cb + c;
+                    float v0 = load(x, k, bf16), v1 = load(x, k + cb, bf16);
+                    float v2 = load(x, k + below, bf16), v3 = load(x, k + below + cb, bf16);
+                    float m0 = v0 > v1 ? v0 : v1, m1 = v2 > v3 ? v2 : v3, m = m0 > m1 ? m0 : m1;
+
+                    store(pooled, o + (size_t)i * cb + c, m, bf16);
+                    store(out, o + (size_t)i * cb + c,
+                          relu(scale[b * cb + c] * m + shift[b * cb + c]), bf16);
+                }
+        }
+}
+
+LP_SIMD void lp_ops_pool_bn_relu(lp_act a, void *pooled, void *out, const void *x, int h, int w,
+                                 const float *scale, const float *shift, int row0, int row1)
+{
+    DISPATCH(a, pool_bn_relu, pooled, out, x, h, w, scale, shift, row0, row1);
+}
+
+INLINE void add_up_bn_relu(lp_act a, const int bf16, const int cb, void *restrict out,
+                           void *restrict x, const void *restrict q, int h, int w, int f,
+                           const float *restrict scale, const float *restrict shift, int row0,
+                           int row1)
+{
+    int b, y, i, c;
+
+    for (b = 0; b < a.nblk; b++)
+        for (y = row0; y < row1; y++) {
+            size_t o = (((size_t)b * h + y) * w) * cb;
+            size_t s = (((size_t)b * (h / f) + y / f) * (w / f)) * cb;
+
+            for (i = 0; i < w; i++)
+                for (c = 0; c < cb; c++) {
+                    size_t k = o + (size_t)i * cb + c;
+                    float v = load(x, k, bf16) + load(q, s + (size_t)(i / f) * cb + c, bf16);
+
+                    store(x, k, v, bf16);
+                    store(out, k, relu(scale[b * cb + c] * v + shift[b * cb + c]), bf16);
+                }
+        }
+}
+
+LP_SIMD void lp_ops_add_up_bn_relu(lp_act a, void *out, void *x, const void *q, int h, int w, int f,
+                                   const float *scale, const float *shift, int row0, int row1)
+{
+    if (f == 1) {
+        DISPATCH(a, add_up_bn_relu, out, x, q, h, w, 1, scale, shift, row0, row1);
+    } else {
+        DISPATCH(a, add_up_bn_relu, out, x, q, h, w, 2, scale, shift, row0, row1);
+    }
+}
+
+INLINE void proj_bn_relu(lp_act a, const int bf16, const int cb, void *restrict out,
+                         void *restrict x, const float *restrict in, int nin, int h, int w,
+                         const float *restrict pw, const float *restrict pb,
+                         const float *restrict scale, const float *restrict shift, int row0,
+                         int row1)
+{
+    size_t plane = (size_t)h * w, i;
+    int b, c, k;
+
+    for (b = 0; b < a.nblk; b++)
+        for (i = (size_t)row0 * w; i < (size_t)row1 * w; i++) {
+            size_t o = ((size_t)b * plane + i) * cb;
+
+            for (c = 0; c < cb; c++) {
+                float p = pb[b * cb + c], v;
+
+                for (k = 0; k < nin; k++) p += pw[(b * cb + c) * nin + k] * in[k * plane + i];
+                v = load(x, o + c, bf16) + p;
+                store(x, o + c, v, bf16);
+                store(out, o + c, relu(scale[b * cb + c] * v + shift[b * cb + c]), bf16);
+            }
+        }
+}
+
+LP_SIMD void lp_ops_proj_bn_relu(lp_act a, void *out, void *x, const float *in, int nin, int h,
+                                 int w, const float *proj_w, const float *proj_b,
+                                 const float *scale, const float *shift, int row0, int row1)
+{
+    if (nin == 2) {
+        DISPATCH(a, proj_bn_relu, out, x, in, 2, h, w, proj_w, proj_b, scale, shift, row0, row1);
+    } else {
+        DISPATCH(a, proj_bn_relu, out, x, in, nin, h, w, proj_w, proj_b, scale, shift, row0, row1);
+    }
+}
+
+LP_SIMD void lp_ops_first_bn_relu(lp_act a, void *out, const float *in, int nin, int h, int w,
+                                  const float *scale, const float *shift, int row0, int row1)
+{
+    size_t plane = (size_t)h * w, i;
+    int k;
+
+    for (k = 0; k < nin; k++)
+        for (i = (size_t)row0 * w; i < (size_t)row1 * w; i++) {
+            float v = relu(scale[k] * in[k * plane + i] + shift[k]);
+            size_t o = a.cblk == 1 ? k * plane + i : i * nin + k;
+
+            if (a.bf16)
+                store(out, o, v, 1);
+            else
+                store(out, o, v, 0);
+        }
+}
+
+INLINE void output(lp_act a, const int bf16, const int cb, float *restrict y, int nout,
+                   const void *restrict x, int h, int w, const float *restrict ow,
+                   const float *restrict ob, const float *restrict scale,
+                   const float *restrict shift, int row0, int row1)
+{
+    size_t plane = (size_t)h * w, i;
+    int b, c, c0, o, j;
+
+    for (i = (size_t)row0 * w; i < (size_t)row1 * w; i++)
+        for (o = 0; o < nout; o++) {
+            float lane[16] = {0}, sum = 0;
+            const float *wo = ow + o * a.nblk * cb;
+
+            for (b = 0; b < a.nblk; b++)
+                for (c0 = 0; c0 < cb; c0 += 16) {
+                    size_t s = ((size_t)b * plane + i) * cb + c0;
+                    int k = b * cb + c0;
+
+                    if (cb - c0 >= 16) {
+                        for (c = 0; c < 16; c++)
+                            lane[c] += wo[k + c] *
+                                       relu(scale[k + c] * load(x, s + c, bf16) + shift[k + c]);
+                    } else {
+                        for (c = 0; c < cb - c0; c++)
+                            lane[c] += wo[k + c] *
+                                       relu(scale[k + c] * load(x, s + c, bf16) + shift[k + c]);
+                    }
+                }
+            for (j = 8; j; j /= 2)
+                for (c = 0; c < j; c++) lane[c] += lane[c + j];
+            sum = lane[0] + ob[o];
+            y[o * plane + i] = sum;
+        }
+}
+
+LP_SIMD void lp_ops_output(lp_act a, float *y, int nout, const void *x, int h, int w,
+                           const float *out_w, const float *out_b, const float *scale,
+                           const float *shift, int row0, int row1)
+{
+    if (nout == 3) {
+        DISPATCH(a, output, y, 3, x, h, w, out_w, out_b, scale, shift, row0, row1);
+    } else {
+        DISPATCH(a, output, y, nout, x, h, w, out_w, out_b, scale, shift, row0, row1);
+    }
+}
+
+void lp_ops_style(lp_act a, float *style, const void *x, int h, int w)
+{
+    size_t n = (size_t)h * w, i;
+    int b, c, C = a.nblk * a.cblk;
+    double len = 0;
+
+    for (b = 0; b < a.nblk; b++)
+        for (c = 0; c < a.cblk; c++) {
+            double sum = 0;
+
+            for (i = 0; i < n; i++) sum += load(x, ((size_t)b * n + i) * a.cblk + c, a.bf16);
+            style[b * a.cblk + c] = (float)(sum / (double)n);
+        }
+    for (c = 0; c < C; c++) len += (double)style[c] * style[c];
+    len = sqrt(len);
+    for (c = 0; c < C; c++) style[c] = (float)(style[c] / len);
+}
