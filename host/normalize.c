@@ -14,6 +14,11 @@ lp_normalize_options lp_normalize_defaults(void)
     return o;
 }
 
+static int radius_ok(double r)
+{
+    return r == 0 || (r >= 0.01 && r <= 1e6);
+}
+
 static lp_status check(int nchan, int Ly, int Lx, const lp_normalize_options *o, lp_err *err)
 {
     int c;
@@ -33,11 +38,10 @@ static lp_status check(int nchan, int Ly, int Lx, const lp_normalize_options *o,
                            "normalize: lowhigh %g and %g of channel %d: must be two different "
                            "numbers",
                            o->lowhigh[c][0], o->lowhigh[c][1], c + 1);
-    if (o->tile_norm_blocksize < 0 || !(o->sharpen_radius >= 0 && o->sharpen_radius < 1e6) ||
-        !(o->smooth_radius >= 0 && o->smooth_radius < 1e6))
+    if (o->tile_norm_blocksize < 0 || !radius_ok(o->sharpen_radius) || !radius_ok(o->smooth_radius))
         return lp_fail(err, LP_EARG,
                        "normalize: tile_norm_blocksize %d, sharpen_radius %g, smooth_radius %g: "
-                       "must not be negative",
+                       "must be 0 (off) or positive (radii 0.01 to 1e6)",
                        o->tile_norm_blocksize, o->sharpen_radius, o->smooth_radius);
     if (o->invert && !o->use_lowhigh && !o->tile_norm_blocksize && !o->normalize)
         return lp_fail(err, LP_EARG, "normalize: cannot invert without normalisation");

@@ -1,8 +1,8 @@
 #include "resize.h"
 
-#include <math.h>
 #include <string.h>
 
+#include "resize_point.h"
 #include "simd.h"
 
 /* Scratch: x tables (source pixel, its right neighbour, weight), then for every thread the two
@@ -15,24 +15,6 @@ static size_t row_floats(int Lx2)
 size_t lp_resize_scratch(int Lx2, int nthreads)
 {
     return (3 + 2 * (size_t)nthreads) * row_floats(Lx2) * sizeof(float);
-}
-
-static void sample_point(int d, double scale, int L, int *i0, int *i1, float *f)
-{
-    float p = (float)(((double)d + 0.5) * scale - 0.5);
-    int i = (int)floorf(p);
-
-    *f = p - (float)i;
-    if (i < 0) {
-        i = 0;
-        *f = 0;
-    }
-    if (i >= L - 1) {
-        i = L - 1;
-        *f = 0;
-    }
-    *i0 = i;
-    *i1 = i + 1 < L ? i + 1 : i;
 }
 
 LP_SIMD static void resize_x(float *out, const float *in, const int *x0, const int *x1,
@@ -62,7 +44,7 @@ static void rows(float *out, const float *in, int64_t first, int64_t end, int Ly
         int y0, y1;
         float fy, *t;
 
-        sample_point((int)(r % Ly2), sy, Ly, &y0, &y1, &fy);
+        lp_resize_point((int)(r % Ly2), sy, Ly, &y0, &y1, &fy);
         if (have_b == base + y0) {
             t = a;
             a = b;
@@ -81,7 +63,7 @@ static void rows(float *out, const float *in, int64_t first, int64_t end, int Ly
 void lp_resize_cpu(float *out, const float *in, int nchan, int Ly, int Lx, int Ly2, int Lx2,
                    int nthreads, void *scratch)
 {
-    double sy = 1.0 / ((double)Ly2 / Ly), sx = 1.0 / ((double)Lx2 / Lx);
+    double sy = lp_resize_scale(Ly, Ly2), sx = lp_resize_scale(Lx, Lx2);
     size_t row = row_floats(Lx2);
     int64_t total = (int64_t)nchan * Ly2;
     float *fx = scratch, *buf = fx + 3 * row;
@@ -91,7 +73,7 @@ void lp_resize_cpu(float *out, const float *in, int nchan, int Ly, int Lx, int L
         memcpy(out, in, (size_t)nchan * (size_t)Ly * (size_t)Lx * sizeof *out);
         return;
     }
-    for (i = 0; i < Lx2; i++) sample_point(i, sx, Lx, &x0[i], &x1[i], &fx[i]);
+    for (i = 0; i < Lx2; i++) lp_resize_point(i, sx, Lx, &x0[i], &x1[i], &fx[i]);
 #pragma omp parallel for schedule(static) num_threads(nthreads)
     for (i = 0; i < nthreads; i++) {
         float *a = buf + 2 * (size_t)i * row;

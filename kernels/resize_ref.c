@@ -3,34 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Pixel i0 and weight f of pixel i1 for target d of an axis of L pixels. */
-static void sample_point(int d, double scale, int L, int *i0, int *i1, float *f)
-{
-    float p = (float)(((double)d + 0.5) * scale - 0.5);
-    int i = (int)floorf(p);
-
-    *f = p - (float)i;
-    if (i < 0) {
-        i = 0;
-        *f = 0;
-    }
-    if (i >= L - 1) {
-        i = L - 1;
-        *f = 0;
-    }
-    *i0 = i;
-    *i1 = i + 1 < L ? i + 1 : i;
-}
-
-/* cv2 inverts the ratio target / source instead of dividing the other way round. */
-static double scale_of(int L, int L2)
-{
-    return 1.0 / ((double)L2 / L);
-}
+#include "resize_point.h"
 
 void lp_resize_ref(float *out, const float *in, int nchan, int Ly, int Lx, int Ly2, int Lx2)
 {
-    double sy = scale_of(Ly, Ly2), sx = scale_of(Lx, Lx2);
+    double sy = lp_resize_scale(Ly, Ly2), sx = lp_resize_scale(Lx, Lx2);
     int64_t r;
 
     if (Ly == Ly2 && Lx == Lx2) {
@@ -43,14 +20,14 @@ void lp_resize_ref(float *out, const float *in, int nchan, int Ly, int Lx, int L
         float *o = out + r * Lx2, fy;
         int y0, y1, x;
 
-        sample_point((int)(r % Ly2), sy, Ly, &y0, &y1, &fy);
+        lp_resize_point((int)(r % Ly2), sy, Ly, &y0, &y1, &fy);
         a = plane + (int64_t)y0 * Lx;
         b = plane + (int64_t)y1 * Lx;
         for (x = 0; x < Lx2; x++) {
             float fx, ra, rb;
             int x0, x1;
 
-            sample_point(x, sx, Lx, &x0, &x1, &fx);
+            lp_resize_point(x, sx, Lx, &x0, &x1, &fx);
             ra = a[x0] * (1 - fx) + a[x1] * fx;
             rb = b[x0] * (1 - fx) + b[x1] * fx;
             o[x] = ra * (1 - fy) + rb * fy;
@@ -60,7 +37,7 @@ void lp_resize_ref(float *out, const float *in, int nchan, int Ly, int Lx, int L
 
 void lp_resize_nearest_ref(uint32_t *out, const uint32_t *in, int Ly, int Lx, int Ly2, int Lx2)
 {
-    double sy = scale_of(Ly, Ly2), sx = scale_of(Lx, Lx2);
+    double sy = lp_resize_scale(Ly, Ly2), sx = lp_resize_scale(Lx, Lx2);
     int y;
 
 #pragma omp parallel for schedule(static)
