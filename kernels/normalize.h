@@ -43,7 +43,8 @@ void lp_scale_maps_ref(float *img, const float *x01, const float *x99, int64_t n
 /* Tile percentiles x01, x99 [ny][nx] of one channel, in place: tiles with a range below
  * 1e-3 take those of the nearest other tile (squared distance, then tile index); if all
  * tiles are such, x01 = 0 and x99 = 1, and the result is 1, else 0. Then a Gaussian of one
- * tile over y. Cellpose means to smooth both axes but passes z and y; x is not smoothed.
+ * tile over y, twice: Cellpose smooths axes 0 and 1 of [z][y][x], and for its default norm3D
+ * axis 1 once more; x is never smoothed.
  * scratch: float [2 ny nx]. */
 int lp_tile_maps_ref(float *x01, float *x99, int ny, int nx, float *scratch);
 

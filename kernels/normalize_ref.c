@@ -121,7 +121,11 @@ int lp_tile_maps_ref(float *x01, float *x99, int ny, int nx, float *scratch)
         f99[i] = flat < n ? x99[best] : 1;
     }
     smooth_y(x01, f01, ny, nx);
+    smooth_y(f01, x01, ny, nx);
     smooth_y(x99, f99, ny, nx);
+    smooth_y(f99, x99, ny, nx);
+    memcpy(x01, f01, (size_t)n * sizeof *x01);
+    memcpy(x99, f99, (size_t)n * sizeof *x99);
     return flat == n;
 }
 
