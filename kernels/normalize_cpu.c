@@ -4,87 +4,77 @@
 
 #include "normalize_rank.h"
 
-/* Keys are split into 16 high and 16 low bits: pass 1 counts the high halves, pass 2 the low
- * halves of the at most four high halves in which a wanted rank lies. */
-#define BINS 65536
+/* Radix select from the top bits down. Each pass counts the next digit of the keys that share
+ * their higher digits (the prefix) with a wanted rank: one prefix in the first pass, at most
+ * four later. Two wide digits walk a large image least often; three narrow ones spare a small
+ * block the clearing of large tables. */
 #define WANTED 4
+#define SMALL (1 << 18)
+#define MAX_BINS 65536
 
 size_t lp_percentile_scratch(int nthreads)
 {
-    return (size_t)nthreads * WANTED * BINS * sizeof(uint32_t);
+    return (size_t)nthreads * WANTED * MAX_BINS * sizeof(uint32_t);
 }
 
-static inline uint32_t key_at(const float *p)
-{
-    uint32_t bits;
+typedef struct {
+    uint64_t prefix[WANTED]; /* distinct, rising; an unused one is larger than any key */
+    int n;
+    int shift, bits; /* the digit that this pass counts */
+} pass;
 
-    memcpy(&bits, p, sizeof bits);
-    return lp_rank_key(bits);
-}
-
-static void count_high(uint32_t *hist, const float *in, const lp_window *w, int nthreads)
+/* hist [nthreads][n prefixes][bins] */
+static void count(uint32_t *hist, const pass *s, const float *in, const lp_window *w, int nthreads)
 {
-    int i;
+    int bits = s->bits, shift = s->shift, i;
+    size_t bins = (size_t)1 << bits;
+    uint32_t mask = (uint32_t)bins - 1;
+    uint64_t p0 = s->prefix[0], p1 = s->prefix[1], p2 = s->prefix[2], p3 = s->prefix[3];
 
 #pragma omp parallel for schedule(static) num_threads(nthreads)
     for (i = 0; i < nthreads; i++) {
-        int rows = (w->Ly + w->sy - 1) / w->sy, x;
-        int r = (int)((int64_t)rows * i / nthreads),
-            end = (int)((int64_t)rows * (i + 1) / nthreads);
-        uint32_t *h = hist + (size_t)i * WANTED * BINS;
+        int64_t rows = (w->Ly + w->sy - 1) / w->sy, r = rows * i / nthreads;
+        int64_t end = rows * (i + 1) / nthreads, x;
+        uint32_t *h0 = hist + (size_t)i * (size_t)s->n * bins, *h1 = h0 + bins;
+        uint32_t *h2 = h1 + bins, *h3 = h2 + bins;
 
-        memset(h, 0, BINS * sizeof *h);
+        memset(h0, 0, (size_t)s->n * bins * sizeof *h0);
         for (; r < end; r++) {
-            const float *row = in + (int64_t)r * w->sy * w->stride;
-
-            for (x = 0; x < w->Lx; x += w->sx) h[key_at(row + x) >> 16]++;
-        }
-    }
-}
-
-static void count_low(uint32_t *hist, const uint32_t high[WANTED], int n_high, const float *in,
-                      const lp_window *w, int nthreads)
-{
-    int i;
-
-#pragma omp parallel for schedule(static) num_threads(nthreads)
-    for (i = 0; i < nthreads; i++) {
-        int rows = (w->Ly + w->sy - 1) / w->sy, x;
-        int r = (int)((int64_t)rows * i / nthreads),
-            end = (int)((int64_t)rows * (i + 1) / nthreads);
-        uint32_t *h = hist + (size_t)i * WANTED * BINS;
-        uint32_t h0 = high[0], h1 = high[1], h2 = high[2], h3 = high[3];
-
-        memset(h, 0, (size_t)n_high * BINS * sizeof *h);
-        for (; r < end; r++) {
-            const float *row = in + (int64_t)r * w->sy * w->stride;
+            const float *row = in + r * w->sy * w->stride;
 
             for (x = 0; x < w->Lx; x += w->sx) {
-                uint32_t key = key_at(row + x), k = key >> 16;
+                uint32_t u, digit;
+                uint64_t key, p;
 
-                if (k == h0)
-                    h[key & 0xffff]++;
-                else if (k == h1)
-                    h[BINS + (key & 0xffff)]++;
-                else if (k == h2)
-                    h[2 * BINS + (key & 0xffff)]++;
-                else if (k == h3)
-                    h[3 * BINS + (key & 0xffff)]++;
+                memcpy(&u, row + x, sizeof u);
+                key = lp_rank_key(u);
+                digit = (uint32_t)(key >> shift) & mask;
+                p = key >> shift >> bits;
+                if (p == p0)
+                    h0[digit]++;
+                else if (p == p1)
+                    h1[digit]++;
+                else if (p == p2)
+                    h2[digit]++;
+                else if (p == p3)
+                    h3[digit]++;
             }
         }
     }
 }
 
-/* Bin in which rank k lies, summed over the threads' histograms; *k becomes the rank within it. */
-static uint32_t find_bin(const uint32_t *hist, int nthreads, int64_t *k)
+/* Bin in which rank *k lies, summed over the threads' tables, which are stride apart;
+ * *k becomes the rank within it. */
+static uint32_t find_bin(const uint32_t *hist, size_t stride, int nthreads, uint32_t bins,
+                         int64_t *k)
 {
     uint32_t b;
 
-    for (b = 0; b < BINS - 1; b++) {
+    for (b = 0; b < bins - 1; b++) {
         int64_t n = 0;
         int i;
 
-        for (i = 0; i < nthreads; i++) n += hist[(size_t)i * WANTED * BINS + b];
+        for (i = 0; i < nthreads; i++) n += hist[(size_t)i * stride + b];
         if (*k < n) break;
         *k -= n;
     }
@@ -94,28 +84,37 @@ static uint32_t find_bin(const uint32_t *hist, int nthreads, int64_t *k)
 void lp_percentile_cpu(float out[2], const float *in, const lp_window *w, const double p[2],
                        int nthreads, void *scratch)
 {
+    static const int wide[] = {16, 16, 0}, narrow[] = {11, 11, 10, 0};
     int64_t n = (int64_t)((w->Ly + w->sy - 1) / w->sy) * ((w->Lx + w->sx - 1) / w->sx);
+    const int *bits = n < SMALL ? narrow : wide;
     lp_rank r[2] = {lp_rank_of(p[0], n), lp_rank_of(p[1], n)};
     int64_t k[WANTED] = {r[0].k[0], r[0].k[1], r[1].k[0], r[1].k[1]};
-    /* No key has a high half of BINS: an unused entry matches nothing. */
-    uint32_t high[WANTED] = {BINS, BINS, BINS, BINS}, bits;
-    uint32_t *hist = scratch;
+    uint64_t key[WANTED] = {0};
     float v[WANTED];
-    int i, slot[WANTED], n_high = 0;
+    pass s = {.shift = 32};
+    int i;
 
-    count_high(hist, in, w, nthreads);
-    for (i = 0; i < WANTED; i++) {
-        uint32_t h = find_bin(hist, nthreads, &k[i]);
+    for (; *bits; bits++) {
+        int slot[WANTED];
+        uint32_t bins = 1u << *bits;
 
-        /* Ranks rise, so an equal high half was the last one found. */
-        if (!n_high || high[n_high - 1] != h) high[n_high++] = h;
-        slot[i] = n_high - 1;
+        s.bits = *bits;
+        s.shift -= s.bits;
+        /* Ranks rise, so equal prefixes follow each other. */
+        for (s.n = 0, i = 0; i < WANTED; i++) {
+            if (!s.n || s.prefix[s.n - 1] != key[i]) s.prefix[s.n++] = key[i];
+            slot[i] = s.n - 1;
+        }
+        for (i = s.n; i < WANTED; i++) s.prefix[i] = UINT64_MAX;
+        count(scratch, &s, in, w, nthreads);
+        for (i = 0; i < WANTED; i++)
+            key[i] = key[i] << s.bits | find_bin((uint32_t *)scratch + (size_t)slot[i] * bins,
+                                                 (size_t)s.n * bins, nthreads, bins, &k[i]);
     }
-    count_low(hist, high, n_high, in, w, nthreads);
     for (i = 0; i < WANTED; i++) {
-        bits = lp_rank_bits(high[slot[i]] << 16 |
-                            find_bin(hist + (size_t)slot[i] * BINS, nthreads, &k[i]));
-        memcpy(&v[i], &bits, sizeof bits);
+        uint32_t u = lp_rank_bits((uint32_t)key[i]);
+
+        memcpy(&v[i], &u, sizeof u);
     }
     for (i = 0; i < 2; i++) out[i] = lp_rank_lerp(v[2 * i], v[2 * i + 1], r[i].t);
 }
