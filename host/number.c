@@ -1,0 +1,27 @@
+#include "number.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+char *lp_number_format(char buf[LP_NUMBER_MAX], double v, int digits)
+{
+    char raw[LP_NUMBER_MAX + 8];
+    char *w = buf;
+    const char *r;
+    int mark = 0;
+
+    *buf = 0;
+    if (!isfinite(v)) return buf;
+    if (v == 0) v = 0; /* no "-0" */
+    snprintf(raw, sizeof raw, "%.*g", digits < 1 ? 1 : digits > 17 ? 17 : digits, v);
+    /* Whatever is neither digit, sign nor exponent is the locale's mark, of any length. */
+    for (r = raw; *r; r++) {
+        if (strchr("0123456789+-e", *r))
+            *w++ = *r;
+        else if (!mark++)
+            *w++ = '.';
+    }
+    *w = 0;
+    return buf;
+}

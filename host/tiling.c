@@ -1,0 +1,135 @@
+#include "tiling.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image.h"
+
+/* get_pad_yx with div 16 and extra 1. */
+static void pad_of(int L, int pad[2])
+{
+    int fill = (L + 15) / 16 * 16 - L;
+
+    pad[0] = 8 + fill / 2;
+    pad[1] = 8 + fill - fill / 2;
+}
+
+/* np.linspace(0, last, n).astype(int) */
+static void fill_starts(int *start, int last, int n)
+{
+    double step = n > 1 ? (double)last / (n - 1) : 0;
+    int i;
+
+    for (i = 0; i < n; i++) start[i] = (int)(i * step);
+    if (n > 1) start[n - 1] = last;
+}
+
+/* One axis of _taper_mask for a tile of l pixels; size is that of the square mask it is cut
+ * from, which depends on both sides of the tile. */
+static void fill_taper(double *taper, int l, int size)
+{
+    double mean = (size - 1) / 2.0;
+    int i, first = size / 2 - l / 2;
+
+    for (i = 0; i < l; i++)
+        taper[i] = 1.0 / (1.0 + exp((fabs(first + i - mean) - (size / 2.0 - 20)) / 7.5));
+}
+
+static void fill_navg(double *navg, const int *start, int n, const double *taper, int l)
+{
+    int i, k;
+
+    for (i = 0; i < n; i++)
+        for (k = 0; k < l; k++) navg[start[i] + k] += taper[k];
+}
+
+static int count_tiles(int L, int bsize, double tile_overlap, int augment)
+{
+    if (augment) return (int)fmax(2, ceil(2.0 * L / bsize));
+    return L <= bsize ? 1 : (int)ceil((1.0 + 2 * tile_overlap) * L / bsize);
+}
+
+static lp_status check(int Ly, int Lx, int bsize, double tile_overlap, int augment, lp_err *err)
+{
+    if (Ly < 1 || Lx < 1 || Ly > LP_MAX_SIDE || Lx > LP_MAX_SIDE ||
+        (int64_t)Ly * Lx > LP_MAX_PIXELS)
+        return lp_fail(err, LP_EARG,
+                       "tiling: rescaled image of %d x %d pixels: sides of 1 to %d are supported; "
+                       "use another diameter",
+                       Ly, Lx, LP_MAX_SIDE);
+    if (bsize < LP_MIN_BSIZE || bsize > LP_MAX_BSIZE || bsize % 16)
+        return lp_fail(err, LP_EARG, "tiling: bsize %d: must be a multiple of 16 from %d to %d",
+                       bsize, LP_MIN_BSIZE, LP_MAX_BSIZE);
+    if (!augment && !(tile_overlap >= 0.05 && tile_overlap <= 0.5))
+        return lp_fail(err, LP_EARG, "tiling: tile_overlap %g: must be from 0.05 to 0.5",
+                       tile_overlap);
+    return LP_OK;
+}
+
+lp_status lp_tiling_plan(int Ly, int Lx, int bsize, double tile_overlap, int augment,
+                         lp_tiling *plan, lp_err *err)
+{
+    lp_status st = check(Ly, Lx, bsize, tile_overlap, augment, err);
+    lp_tiling p;
+    lp_tile_grid *g = &p.grid;
+    size_t n_double, n_int;
+    double *d;
+    int *s, size;
+
+    if (st) return st;
+    memset(&p, 0, sizeof p);
+    pad_of(Ly, p.ypad);
+    pad_of(Lx, p.xpad);
+    g->Ly = Ly;
+    g->Lx = Lx;
+    g->ypad = p.ypad[0];
+    g->xpad = p.xpad[0];
+    g->Lyt = Ly + p.ypad[0] + p.ypad[1];
+    g->Lxt = Lx + p.xpad[0] + p.xpad[1];
+    g->augment = augment != 0;
+    if (augment) {
+        if (g->Lyt < bsize) g->Lyt = bsize;
+        if (g->Lxt < bsize) g->Lxt = bsize;
+    }
+    g->ly = g->Lyt < bsize ? g->Lyt : bsize;
+    g->lx = g->Lxt < bsize ? g->Lxt : bsize;
+    g->ny = count_tiles(g->Lyt, bsize, tile_overlap, augment);
+    g->nx = count_tiles(g->Lxt, bsize, tile_overlap, augment);
+    if ((int64_t)g->ny * g->nx > LP_MAX_TILES)
+        return lp_fail(err, LP_ENOMEM,
+                       "tiling: %d x %d tiles for %d x %d pixels: at most %d; use a larger bsize",
+                       g->ny, g->nx, Ly, Lx, LP_MAX_TILES);
+    p.ntiles = g->ny * g->nx;
+
+    n_double = (size_t)g->ly + (size_t)g->lx + (size_t)g->Lyt + (size_t)g->Lxt;
+    n_int = (size_t)g->ny + (size_t)g->nx;
+    p.mem = calloc(1, n_double * sizeof *d + n_int * sizeof *s);
+    if (!p.mem)
+        return lp_fail_mem(err, "tiling", (double)(n_double * sizeof *d + n_int * sizeof *s));
+    d = p.mem;
+    s = (int *)(d + n_double);
+    fill_starts(s, g->Lyt - g->ly, g->ny);
+    fill_starts(s + g->ny, g->Lxt - g->lx, g->nx);
+    size = g->ly > g->lx ? g->ly : g->lx;
+    if (size < 224) size = 224;
+    fill_taper(d, g->ly, size);
+    fill_taper(d + g->ly, g->lx, size);
+    g->ystart = s;
+    g->xstart = s + g->ny;
+    g->ytaper = d;
+    g->xtaper = d + g->ly;
+    fill_navg(d + g->ly + g->lx, g->ystart, g->ny, g->ytaper, g->ly);
+    fill_navg(d + g->ly + g->lx + g->Lyt, g->xstart, g->nx, g->xtaper, g->lx);
+    g->ynavg = d + g->ly + g->lx;
+    g->xnavg = g->ynavg + g->Lyt;
+    *plan = p;
+    return LP_OK;
+}
+
+void lp_tiling_free(lp_tiling *plan)
+{
+    if (!plan) return;
+    free(plan->mem);
+    memset(plan, 0, sizeof *plan);
+}

@@ -1,0 +1,26 @@
+/* resize - resizing of image planes, of network output and of label planes.
+ *
+ * Sample points follow OpenCV: pixel centres at +0.5 and edges clamped; the source
+ * position is rounded to float32 before it is split into pixel and weight, as cv2
+ * does. There is no low-pass filter when an image shrinks. */
+#ifndef LP_RESIZE_H
+#define LP_RESIZE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* cv2.INTER_LINEAR. out [nchan][Ly2][Lx2], in [nchan][Ly][Lx]: float32, host, no
+ * overlap; every size >= 1. An unchanged size copies. This one defines the answer. */
+void lp_resize_ref(float *out, const float *in, int nchan, int Ly, int Lx, int Ly2, int Lx2);
+
+/* Same contract and the same bits for any nthreads >= 1; scratch: lp_resize_scratch
+ * bytes, aligned to 64, contents undefined before and after. */
+size_t lp_resize_scratch(int Lx2, int nthreads);
+void lp_resize_cpu(float *out, const float *in, int nchan, int Ly, int Lx, int Ly2, int Lx2,
+                   int nthreads, void *scratch);
+
+/* cv2.INTER_NEAREST: source = min(floor(target * (L / L2)), L - 1) in double, without
+ * the half pixel. out [Ly2][Lx2], in [Ly][Lx]: uint32, host, no overlap. */
+void lp_resize_nearest_ref(uint32_t *out, const uint32_t *in, int Ly, int Lx, int Ly2, int Lx2);
+
+#endif
