@@ -17,7 +17,7 @@
 #include "tiling.h"
 #include "../weights/weights.h"
 
-typedef enum { LP_PRECISION_AUTO, LP_PRECISION_FP32, LP_PRECISION_BF16 } lp_precision;
+
 
 typedef struct lp_device lp_device; /* an opened back end; one thread at a time */
 typedef struct lp_buf lp_buf;       /* memory of a device */

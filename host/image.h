@@ -10,7 +10,6 @@
 
 #include "status.h"
 
-#define LP_MAX_CHANNELS 16
 /* Largest side and largest number of pixels that any reader accepts. */
 #define LP_MAX_SIDE 131072
 #define LP_MAX_PIXELS ((int64_t)1 << 31)

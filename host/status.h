@@ -1,4 +1,4 @@
-/* status - error values for everything that can fail.
+/* status - error values for everything that can fail (lp_status, lp_err: lipopose.h).
  *
  * Who detects an error writes the message (what, where, what to do: one line,
  * no newline); everybody else only passes the status on. Nothing below main()
@@ -6,20 +6,7 @@
 #ifndef LP_STATUS_H
 #define LP_STATUS_H
 
-typedef enum {
-    LP_OK = 0,
-    LP_EARG,     /* the caller asked for something impossible: exit code 2 */
-    LP_EIO,      /* a file or folder cannot be opened, read or written */
-    LP_EFORMAT,  /* the bytes are there but are not what they should be */
-    LP_ENOMEM,   /* memory, or a size beyond a stated limit */
-    LP_EMISSING, /* a resource is missing (model, GPU): exit code 3 */
-    LP_ESIGNAL   /* interrupted by a signal: exit code 128 + n */
-} lp_status;
-
-typedef struct {
-    lp_status status;
-    char msg[1024];
-} lp_err;
+#include "lipopose.h"
 
 /* Writes the message into *err (which may be NULL) and returns status.
  * A message that is too long is cut. */

@@ -1,0 +1,145 @@
+/* lipopose - find and outline particles in electron micrographs with Cellpose 1-3 networks.
+ *
+ *     lp_session *s;
+ *     lp_err err;
+ *     lp_result r;
+ *     lp_segment_options o = lp_segment_defaults();
+ *
+ *     if (lp_session_open("m.h5", NULL, &s, &err)) ...err.msg...
+ *     if (lp_segment(s, image, 1, Ly, Lx, &o, &r, &err)) ...
+ *     ... r.masks[y * r.Lx + x] is 0 or the number of a particle, 1 .. r.n ...
+ *     lp_result_free(&r);
+ *     lp_session_close(&s);
+ *
+ * Names are Cellpose's. y before x; images are planar float32. Every function that can fail
+ * returns an lp_status; out-parameters are untouched on failure. A session may be used by one
+ * thread at a time; lp_session_share makes another for a second thread. */
+#ifndef LIPOPOSE_H
+#define LIPOPOSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum {
+    LP_OK = 0,
+    LP_EARG,     /* the caller asked for something impossible: exit code 2 */
+    LP_EIO,      /* a file or folder cannot be opened, read or written */
+    LP_EFORMAT,  /* the bytes are there but are not what they should be */
+    LP_ENOMEM,   /* memory, or a size beyond a stated limit */
+    LP_EMISSING, /* a resource is missing (model, GPU): exit code 3 */
+    LP_ESIGNAL   /* stopped by the caller, or by a signal: exit code 128 + n */
+} lp_status;
+
+typedef struct {
+    lp_status status;
+    char msg[1024]; /* one line: what, where, what to do */
+} lp_err;
+
+typedef enum { LP_PRECISION_AUTO, LP_PRECISION_FP32, LP_PRECISION_BF16 } lp_precision;
+
+/* A model on a device. */
+typedef struct lp_session lp_session;
+
+typedef struct {
+    const char *backend; /* "auto", "cpu" or "cuda"; NULL is auto */
+    lp_precision precision;
+    int threads;         /* CPU threads of this session; 0: all that the process may use */
+} lp_session_options;
+
+/* model: path of a .h5 or a PyTorch .pth. options may be NULL (all defaults). The caller closes. */
+lp_status lp_session_open(const char *model, const lp_session_options *options, lp_session **out,
+                          lp_err *err);
+/* Another session on the same network, for another thread, with as many threads of its own. */
+lp_status lp_session_share(const lp_session *s, lp_session **out, lp_err *err);
+void lp_session_close(lp_session **s); /* NULL is fine; clears the pointer */
+
+/* One line about what was chosen: back end, device, precision. Valid until close. */
+const char *lp_session_describe(const lp_session *s);
+/* Diameters, px, that the network works at and was trained on; 1 where it can estimate one. */
+double lp_session_diam_mean(const lp_session *s);
+double lp_session_diam_labels(const lp_session *s);
+int lp_session_has_size_model(const lp_session *s);
+
+#define LP_MAX_CHANNELS 16
+
+typedef struct {
+    double diameter;   /* of the particles, px; 0: estimate with the model's size model */
+    int chan, chan2;   /* 0 grey, 1 red, 2 green, 3 blue; chan2 0 none. chan -1: all channels */
+    int normalize;     /* 1: percentile normalisation */
+    double norm_percentile[2];
+    int use_lowhigh;   /* 1: lowhigh[0] becomes 0.0 and lowhigh[1] 1.0, instead of percentiles */
+    double lowhigh[2];
+    int invert;
+    int tile_norm_blocksize;              /* px, 0 off */
+    double sharpen_radius, smooth_radius; /* px, 0 off */
+    int bsize;         /* tile, px, a multiple of 16 */
+    double tile_overlap;
+    int augment;
+    int batch_size;    /* tiles per call of the network; 0: as many as suit the device */
+    int resample;      /* 1: follow flows at the image's size, not the network's */
+    int interp;
+    int niter;         /* 0: from the diameter */
+    double flow_threshold, cellprob_threshold, max_size_fraction;
+    int min_size;
+    int exclude_on_edges;
+    int compat_cellpose3; /* 1: keep the two known defects of Cellpose 3.1.1.3 */
+    /* Called between batches; done and total count tiles of this image. Returning nonzero stops
+     * with LP_ESIGNAL. May be NULL. */
+    int (*on_tiles)(void *user, int done, int total);
+    void *user;
+} lp_segment_options;
+
+/* Cellpose's defaults; diameter 30. */
+lp_segment_options lp_segment_defaults(void);
+
+/* Seconds of a segmentation by stage. */
+enum {
+    LP_T_NORMALIZE,
+    LP_T_RESIZE,
+    LP_T_NET,
+    LP_T_FOLLOW,
+    LP_T_SEEDS,
+    LP_T_LABEL,
+    LP_T_DIFFUSE,
+    LP_T_QC,
+    LP_T_FILL,
+    LP_T_SIZE, /* all of the size model, when diameter is 0 */
+    LP_T_NSTAGES
+};
+extern const char *const lp_stage_names[LP_T_NSTAGES];
+
+typedef struct {
+    int Ly, Lx;        /* of masks: the image's */
+    uint32_t *masks;   /* [Ly][Lx] 0 background, 1 .. n */
+    uint32_t n;
+    float *flow_error; /* [n] of particle i+1; NaN without flow QC */
+    int net_Ly, net_Lx; /* of flows and cellprob: the image's, or the network's without resample */
+    float *flows;      /* [2][net_Ly][net_Lx] y then x, 5.0 is one pixel per step */
+    float *cellprob;   /* [net_Ly][net_Lx] logit */
+    int style_length;
+    float *style;      /* [style_length], unit length */
+    double diameter;   /* used, px */
+    double diameter_style; /* first estimate of the size model; 0 without */
+    int ntiles;
+    uint32_t flat_channels; /* bit c: channel c has too small a range of values and became zero */
+    double seconds[LP_T_NSTAGES];
+} lp_result;
+
+/* image [nchan][Ly][Lx] float32, not changed; NaN must not be in it. On success *out is the
+ * caller's (lp_result_free). The same input gives the same bytes for any number of threads. */
+lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                     const lp_segment_options *options, lp_result *out, lp_err *err);
+void lp_result_free(lp_result *r);
+
+/* "0.1.0" */
+const char *lp_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
