@@ -203,6 +203,21 @@ void lp_samples_unpack(uint32_t *dst, const uint8_t *src, size_t n, int bits)
     }
 }
 
+void lp_samples_undo_differences(void *buf, size_t n, lp_sample type, size_t stride)
+{
+    size_t size = lp_sample_size(type), i;
+    unsigned char *p = buf;
+
+    for (i = stride; i < n; i++) {
+        uint64_t a = 0, d = 0; /* little-endian: the low bytes */
+
+        memcpy(&a, p + (i - stride) * size, size);
+        memcpy(&d, p + i * size, size);
+        a += d;
+        memcpy(p + i * size, &a, size);
+    }
+}
+
 /* An all-ones exponent marks NaN and Inf. */
 static inline int is_bad(float f)
 {

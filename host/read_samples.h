@@ -40,6 +40,10 @@ void lp_samples_swap(void *buf, size_t n, size_t size);
  * the first bit of src. */
 void lp_samples_unpack(uint32_t *dst, const uint8_t *src, size_t n, int bits);
 
+/* Undoes TIFF's horizontal differencing (predictor 2) of n whole samples, each of which holds its
+ * difference to the one `stride` samples before. Wraps around. */
+void lp_samples_undo_differences(void *buf, size_t n, lp_sample type, size_t stride);
+
 /* Replaces NaN and Inf by the mean of the finite samples of the same channel (0 where there are
  * none) and adds their number to im->replaced. */
 void lp_samples_repair(lp_image *im);

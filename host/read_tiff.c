@@ -21,7 +21,7 @@ typedef struct {
     lp_tiff_pages pages;
     int stack; /* pages of a one-directory ImageJ stack, else 0 */
     lp_tiff_meta meta;
-    char why[256]; /* libtiff's first complaint */
+    char why[256]; /* libtiff's last complaint */
 } file;
 
 static int on_error(TIFF *tif, void *ctx, const char *module, const char *fmt, va_list ap)
@@ -31,11 +31,9 @@ static int on_error(TIFF *tif, void *ctx, const char *module, const char *fmt, v
 
     (void)tif;
     (void)module;
-    if (!f->why[0]) {
-        vsnprintf(f->why, sizeof f->why, fmt, ap);
-        for (i = 0; f->why[i]; i++)
-            if ((unsigned char)f->why[i] < ' ') f->why[i] = ' ';
-    }
+    vsnprintf(f->why, sizeof f->why, fmt, ap);
+    for (i = 0; f->why[i]; i++)
+        if ((unsigned char)f->why[i] < ' ') f->why[i] = ' ';
     return 1;
 }
 
@@ -90,6 +88,11 @@ static toff_t on_size(thandle_t h)
 
 static lp_status complain(file *f, int page, lp_err *err)
 {
+    /* libtiff's words for this name lines by numbers that are not there. */
+    if (!strncmp(f->why, "Read error at", 13))
+        return lp_fail(err, LP_EFORMAT,
+                       "%s: page %d: pixels lie outside the file: it is cut short or damaged",
+                       lp_bytes_path(f->b), page);
     return lp_fail(err, LP_EFORMAT, "%s: page %d: damaged or unsupported TIFF: %s",
                    lp_bytes_path(f->b), page, f->why[0] ? f->why : "it cannot be decoded");
 }
@@ -144,6 +147,14 @@ static lp_status file_open(file *f, lp_bytes *b, lp_err *err)
     return LP_OK;
 }
 
+static lp_status layout(file *f, int page, lp_tiff_layout *l, lp_err *err)
+{
+    int predictor;
+    lp_status st = lp_tiff_pages_predictor(f->b, &f->pages, page, &predictor, err);
+
+    return st ? st : lp_tiff_layout_get(f->tif, f->b, page, predictor, l, err);
+}
+
 /* Number of pages, with the first page as the current one where that matters (one directory). */
 static lp_status count_pages(file *f, int *npages, lp_err *err)
 {
@@ -156,7 +167,7 @@ static lp_status count_pages(file *f, int *npages, lp_err *err)
     if (set_page(f, 0, NULL)) return LP_OK; /* lp_tiff_read says what is wrong */
     if (!TIFFGetField(f->tif, TIFFTAG_IMAGEDESCRIPTION, &text)) return LP_OK;
     n = lp_tiff_imagej_images(text);
-    if (n < 2 || lp_tiff_layout_get(f->tif, f->b, 0, &l, NULL)) return LP_OK;
+    if (n < 2 || layout(f, 0, &l, NULL)) return LP_OK;
     if (!l.raw_at)
         return lp_fail(err, LP_EFORMAT,
                        "%s: an ImageJ stack of %d images behind one packed page is not supported: "
@@ -200,21 +211,31 @@ typedef struct {
     int bad;        /* samples that are no labels */
 } sink;
 
-/* n pixels at x of row y, from src: all samples of a pixel (plane -1) or one plane's. */
-static void put(sink *s, const uint8_t *src, int64_t y, int64_t x, int64_t n, int plane)
+/* Brings unpacked numbers back to their number of bits. */
+static void wrap(uint32_t *v, size_t n, const lp_tiff_layout *l)
+{
+    uint32_t high = (uint32_t)1 << (l->packed - 1);
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        v[i] &= high | (high - 1);
+        if (l->sign_extend && v[i] & high) v[i] |= ~(high - 1);
+    }
+}
+
+/* n pixels at x of row y, from src, which is overwritten: all samples of a pixel (plane -1) or one
+ * plane's. */
+static void put(sink *s, uint8_t *src, int64_t y, int64_t x, int64_t n, int plane)
 {
     const lp_tiff_layout *l = s->l;
-    size_t stride = plane < 0 ? (size_t)l->spp : 1, size;
+    size_t stride = plane < 0 ? (size_t)l->spp : 1, all = (size_t)n * stride, size;
     int64_t at = y * l->w + x;
     int c, first = plane < 0 ? 0 : plane, last = plane < 0 ? l->nkeep : plane + 1;
 
-    if (l->packed) {
-        lp_samples_unpack(s->wide, src, (size_t)n * stride, l->packed);
-        if (l->sign_extend)
-            for (size_t i = 0; i < (size_t)n * stride; i++)
-                if (s->wide[i] >> (l->packed - 1)) s->wide[i] |= ~(uint32_t)0 << (l->packed - 1);
-        src = (const uint8_t *)s->wide;
-    }
+    if (l->packed) lp_samples_unpack(s->wide, src, all, l->packed);
+    if (l->packed) src = (uint8_t *)s->wide;
+    if (l->differences) lp_samples_undo_differences(src, all, l->type, stride);
+    if (l->packed && (l->differences || l->sign_extend)) wrap(s->wide, all, l);
     size = lp_sample_size(l->type);
     for (c = first; c < last; c++) {
         const uint8_t *p = src + (plane < 0 ? (size_t)l->keep[c] * size : 0);
@@ -304,7 +325,7 @@ static lp_status read_page(file *f, int page, sink *s, lp_err *err)
     lp_status st;
 
     if ((st = set_page(f, f->stack ? 0 : page, err))) return st;
-    if ((st = lp_tiff_layout_get(f->tif, f->b, page, &l, err))) return st;
+    if ((st = layout(f, f->stack ? 0 : page, &l, err))) return st;
     if (s->lb && l.nkeep != 1)
         return lp_fail(err, LP_EFORMAT,
                        "%s: a label image has one channel of whole numbers, this has %d", path,

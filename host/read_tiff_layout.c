@@ -52,6 +52,7 @@ static lp_status check_size(const lp_tiff_layout *l, const about *a, int64_t siz
     if (l->separate) bytes *= l->spp;
     most = expansion(a->codec) > 0 ? expansion(a->codec) * (double)size
                                    : 8.0 * (double)size * (double)l->row_bytes;
+    if (l->rgba) most *= 4; /* subsampled colour has from 1 byte per pixel */
     if (bytes > most + 4096 ||
         (a->codec != COMPRESSION_NONE && (double)l->block_bytes > most + 4096))
         return lp_fail(
@@ -210,7 +211,8 @@ static lp_status blocks(TIFF *tif, lp_tiff_layout *l, const about *a, lp_err *er
     return LP_OK;
 }
 
-lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, lp_tiff_layout *l, lp_err *err)
+lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, int predictor, lp_tiff_layout *l,
+                             lp_err *err)
 {
     about a = {.path = lp_bytes_path(b), .page = page};
     uint32_t w = 0, h = 0, depth = 1;
@@ -259,6 +261,12 @@ lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, lp_tiff_layout *l
     } else if ((st = sample_type(l, &a, err))) {
         return st;
     }
+    /* libtiff undoes predictors in its codecs only; Adobe's and tifffile's readers always do. */
+    if (a.codec == COMPRESSION_NONE && predictor == 3)
+        return lp_fail(err, LP_EFORMAT,
+                       "%s: page %d: floating point predictor without compression is not supported",
+                       a.path, page);
+    l->differences = a.codec == COMPRESSION_NONE && predictor == 2;
     if (l->spp < 1) return lp_fail(err, LP_EFORMAT, "%s: page %d has no samples", a.path, page);
     if ((st = channels(tif, l, &a, err))) return st;
     if ((st = blocks(tif, l, &a, err))) return st;

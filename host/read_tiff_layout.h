@@ -18,6 +18,7 @@ typedef struct {
     lp_sample type;      /* of samples, after unpacking */
     int packed;          /* bits per sample where they need unpacking, else 0 */
     int sign_extend;     /* packed samples are signed */
+    int differences;     /* rows of differences (predictor 2) that libtiff leaves so */
     int separate;        /* one plane per sample */
     int tiled, rgba;     /* rgba: libtiff's own conversion, 4 bytes per pixel */
     int64_t bw, bh;      /* a block (strip or tile), pixels */
@@ -27,7 +28,9 @@ typedef struct {
     int64_t raw_bytes;   /* their number */
 } lp_tiff_layout;
 
-/* Also prepares codecs (JPEG to RGB, LogLuv to float). page is for messages. */
-lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, lp_tiff_layout *l, lp_err *err);
+/* Also prepares codecs (JPEG to RGB, LogLuv to float). page is for messages, predictor that of
+ * lp_tiff_pages_predictor. */
+lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, int predictor, lp_tiff_layout *l,
+                             lp_err *err);
 
 #endif

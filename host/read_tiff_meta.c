@@ -137,5 +137,5 @@ double lp_tiff_pixel_nm(const lp_tiff_meta *m)
     if (!(nm > 0) || !(m->xres > 0) || !(m->yres > 0)) return 0;
     x = nm / m->xres;
     y = nm / m->yres;
-    return fabs(x - y) <= 0.01 * x ? combine(x, y) : 0;
+    return x <= 1e3 && fabs(x - y) <= 0.01 * x ? combine(x, y) : 0;
 }

@@ -1,8 +1,9 @@
 /* read_tiff_meta - the pixel size that a TIFF file's metadata tell.
  *
  * In this order: OME-XML, ImageJ's description with its resolution tags, the plain
- * resolution tags. The last are mostly a printer's or a screen's (72, 96, 300 dpi), so
- * they only count where they give 0.001 nm to 10 micrometres per pixel, and square pixels. */
+ * resolution tags. Sizes outside 0.001 nm .. 10 micrometres never count. The plain tags
+ * are mostly a printer's or a screen's (72, 96, 300 dpi) or the camera chip's
+ * (some micrometres), so they only count up to 1 micrometre and for square pixels. */
 #ifndef LP_READ_TIFF_META_H
 #define LP_READ_TIFF_META_H
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NEW_SUBFILE_TYPE = 254, SUBFILE_TYPE = 255, MAX_ENTRIES = 4096 };
+enum { NEW_SUBFILE_TYPE = 254, SUBFILE_TYPE = 255, PREDICTOR = 317, MAX_ENTRIES = 4096 };
 
 typedef struct {
     lp_bytes *b;
@@ -19,9 +19,15 @@ static uint64_t number(const walk *w, const uint8_t *p, int n)
     return v;
 }
 
-/* The directory at `at`: whether it is a full-resolution page, and where the next one lies.
- * *ok is 0 where there is no directory. */
-static lp_status directory(walk *w, uint64_t at, int *ok, int *full, uint64_t *next, lp_err *err)
+typedef struct {
+    int ok;        /* there is a directory */
+    int full;      /* it is a full-resolution page */
+    int predictor; /* 1 where absent */
+    uint64_t next; /* where the next one lies, 0 at the end */
+} dir;
+
+/* Reads the directory at `at`. */
+static lp_status directory(const walk *w, uint64_t at, dir *d, lp_err *err)
 {
     int head = w->bigtiff ? 8 : 2, entry = w->bigtiff ? 20 : 12, link = w->bigtiff ? 8 : 4;
     uint8_t first[1024], *buf = first;
@@ -29,7 +35,8 @@ static lp_status directory(walk *w, uint64_t at, int *ok, int *full, uint64_t *n
     size_t got, want;
     lp_status st;
 
-    *ok = 0;
+    memset(d, 0, sizeof *d);
+    d->full = d->predictor = 1;
     if (at < 8 || at > INT64_MAX / 2) return LP_OK;
     if ((st = lp_bytes_read(w->b, (int64_t)at, first, sizeof first, &got, err))) return st;
     if (got < (size_t)head) return LP_OK;
@@ -42,16 +49,18 @@ static lp_status directory(walk *w, uint64_t at, int *ok, int *full, uint64_t *n
         st = lp_bytes_read(w->b, (int64_t)at, buf, want + (size_t)link, &got, err);
     }
     if (!st && got >= want) {
-        *ok = *full = 1;
+        d->ok = 1;
         for (i = 0; i < count; i++) {
             const uint8_t *e = buf + head + i * (uint64_t)entry;
             uint64_t tag = number(w, e, 2), type = number(w, e + 2, 2);
             uint64_t v = number(w, e + (w->bigtiff ? 12 : 8), type == 3 ? 2 : 4);
 
-            if ((tag == NEW_SUBFILE_TYPE && (v & 5)) || (tag == SUBFILE_TYPE && v == 2)) *full = 0;
+            if ((tag == NEW_SUBFILE_TYPE && (v & 5)) || (tag == SUBFILE_TYPE && v == 2))
+                d->full = 0;
+            if (tag == PREDICTOR) d->predictor = (int)(v & 0xffff);
         }
         /* A file may end right after its last entry: no next page then. */
-        *next = got >= want + (size_t)link ? number(w, buf + want, link) : 0;
+        d->next = got >= want + (size_t)link ? number(w, buf + want, link) : 0;
     }
     if (buf != first) free(buf);
     return st;
@@ -94,11 +103,12 @@ static void cut_circle(list *l, int period)
 lp_status lp_tiff_pages_find(lp_bytes *b, lp_tiff_pages *p, lp_err *err)
 {
     const char *path = lp_bytes_path(b);
-    int ok, full = 0, mark = 0, period = 0, power = 1, k, n;
-    uint64_t at, next = 0;
+    int mark = 0, period = 0, power = 1, k, n;
+    uint64_t at;
     uint8_t head[16] = {0};
     walk w = {b, 0, 0};
     list l = {0};
+    dir d;
     lp_status st;
     size_t got;
 
@@ -109,12 +119,12 @@ lp_status lp_tiff_pages_find(lp_bytes *b, lp_tiff_pages *p, lp_err *err)
     w.bigtiff = number(&w, head + 2, 2) == 43;
     at = w.bigtiff ? number(&w, head + 8, 8) : number(&w, head + 4, 4);
     while (at && l.n < LP_TIFF_MAX_PAGES) {
-        if ((st = directory(&w, at, &ok, &full, &next, err))) goto done;
-        if (!ok) {
+        if ((st = directory(&w, at, &d, err))) goto done;
+        if (!d.ok) {
             p->broken = 1;
             break;
         }
-        if (push(&l, at, full)) {
+        if (push(&l, at, d.full)) {
             st = lp_fail_mem(err, path, (double)l.n * 9);
             goto done;
         }
@@ -128,7 +138,7 @@ lp_status lp_tiff_pages_find(lp_bytes *b, lp_tiff_pages *p, lp_err *err)
             power = l.n == 1 ? 1 : 2 * power;
             period = 0;
         }
-        at = next;
+        at = d.next;
     }
     if (!l.n) {
         st = lp_fail(err, LP_EFORMAT,
@@ -142,11 +152,24 @@ lp_status lp_tiff_pages_find(lp_bytes *b, lp_tiff_pages *p, lp_err *err)
     p->n = n ? n : 1;
     p->at = l.at;
     p->big_endian = w.big_endian;
+    p->bigtiff = w.bigtiff;
     l.at = NULL;
 done:
     free(l.at);
     free(l.full);
     return st;
+}
+
+lp_status lp_tiff_pages_predictor(lp_bytes *b, const lp_tiff_pages *p, int page, int *predictor,
+                                  lp_err *err)
+{
+    const walk w = {b, p->big_endian, p->bigtiff};
+    lp_status st;
+    dir d;
+
+    if ((st = directory(&w, p->at[page], &d, err))) return st;
+    *predictor = d.predictor;
+    return LP_OK;
 }
 
 void lp_tiff_pages_free(lp_tiff_pages *p)
