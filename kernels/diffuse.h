@@ -1,0 +1,39 @@
+/* diffuse - the flows that masks should have (Cellpose: masks_to_flows_cpu).
+ *
+ * In each mask heat spreads from one pixel, the one nearest the centre of mass: every
+ * step adds 1 there and then replaces each pixel of the mask by the mean of its 3 x 3
+ * neighbourhood, in which everything outside the mask (other masks too) is 0. After
+ * 2 * (h + w + 4) steps, h x w being the bounding box, the flows are the central
+ * differences of T, divided by 1e-60 + their length. Far from the centre of a long mask T
+ * falls below 1e-100, so T is double; that 1e-60 then makes flows vanish, as in Cellpose. */
+#ifndef LP_DIFFUSE_H
+#define LP_DIFFUSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relabel.h"
+
+/* Bytes of scratch for one call with these labels (info [n + 1]) and at most nthreads
+ * threads. */
+size_t lp_diffuse_scratch(const lp_label_info *info, uint32_t n, int nthreads);
+
+/* mu [2][Ly][Lx] float32: unit flows, y then x (1.0, not 5.0, is one pixel per step); 0
+ * outside the masks. labels [Ly][Lx] uint32 0..n, info [n + 1] of exactly these labels
+ * (relabel.h); absent labels are fine.
+ * Versions may sum the nine neighbours in any order: components agree within 1e-6 absolute
+ * (T is a sum of positive terms, so its relative error stays near 1e-16 times the
+ * number of steps; the differences lose the ratio of T to its slope, under 1e4). */
+void lp_diffuse_ref(float *mu, const uint32_t *labels, const lp_label_info *info, uint32_t n,
+                    int Ly, int Lx, int nthreads, void *scratch);
+
+/* Same contract, faster. */
+void lp_diffuse_cpu(float *mu, const uint32_t *labels, const lp_label_info *info, uint32_t n,
+                    int Ly, int Lx, int nthreads, void *scratch);
+
+/* pixel of label l nearest its centre of mass, y and x relative to its box; the first in
+ * raster order on ties. */
+void lp_diffuse_centre(int *cy, int *cx, const uint32_t *labels, const lp_label_info *info,
+                       uint32_t l, int Lx);
+
+#endif
