@@ -1,0 +1,195 @@
+/* backend_cpu - the back end of plain memory and threads. */
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "../kernels/resize.h"
+#include "onednn.h"
+#include "unet_cpu.h"
+
+struct lp_device {
+    int threads;
+    size_t memory, used;
+    char text[160];
+    lp_unet_work *work;
+};
+
+struct lp_buf {
+    size_t bytes;
+    float *data; /* 64-byte aligned */
+};
+
+struct lp_net {
+    lp_unet *unet;
+};
+
+static void cpu_close(lp_device **pd)
+{
+    if (!pd || !*pd) return;
+    lp_unet_work_free(&(*pd)->work);
+    free(*pd);
+    *pd = NULL;
+}
+
+static lp_status cpu_open(int threads, size_t memory, lp_device **out, lp_err *err)
+{
+    lp_device *d = calloc(1, sizeof *d);
+    lp_status st;
+
+    if (!d) return lp_fail_mem(err, "device", sizeof *d);
+    d->threads = threads > 0 ? threads : omp_get_max_threads();
+    d->memory = memory;
+    snprintf(d->text, sizeof d->text, "cpu, %d thread%s%s", d->threads, d->threads == 1 ? "" : "s",
+             lp_onednn_has_amx()      ? ", AMX"
+             : lp_onednn_has_avx512() ? ", AVX-512"
+                                      : "");
+    if ((st = lp_unet_work_new(d->threads, &d->work, err))) {
+        cpu_close(&d);
+        return st;
+    }
+    *out = d;
+    return LP_OK;
+}
+
+static const char *cpu_describe(const lp_device *d)
+{
+    return d->text;
+}
+
+static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
+{
+    lp_buf *b;
+
+    if (d->memory && bytes > d->memory - d->used)
+        return lp_fail(err, LP_ENOMEM, "%.1f MiB more than the %.1f MiB allowed", bytes / 1048576.0,
+                       (double)d->memory / 1048576.0);
+    b = malloc(sizeof *b);
+    if (b) b->data = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (!b || !b->data) {
+        free(b);
+        return lp_fail_mem(err, "working memory", (double)bytes);
+    }
+    b->bytes = bytes;
+    d->used += bytes;
+    *out = b;
+    return LP_OK;
+}
+
+static void cpu_buf_free(lp_device *d, lp_buf **b)
+{
+    if (!b || !*b) return;
+    d->used -= (*b)->bytes;
+    free((*b)->data);
+    free(*b);
+    *b = NULL;
+}
+
+static lp_status cpu_put(lp_device *d, lp_buf *dst, const void *src, size_t bytes, lp_err *err)
+{
+    (void)d, (void)err;
+    memcpy(dst->data, src, bytes);
+    return LP_OK;
+}
+
+static lp_status cpu_get(lp_device *d, void *dst, const lp_buf *src, size_t offset, size_t bytes,
+                         lp_err *err)
+{
+    (void)d, (void)err;
+    memcpy(dst, (const char *)src->data + offset, bytes);
+    return LP_OK;
+}
+
+static void cpu_net_free(lp_device *d, lp_net **net)
+{
+    (void)d;
+    if (!net || !*net) return;
+    lp_unet_free(&(*net)->unet);
+    free(*net);
+    *net = NULL;
+}
+
+static lp_status cpu_net_new(lp_device *d, const lp_weights *w, lp_precision precision, lp_net **out,
+                             lp_precision *used, lp_err *err)
+{
+    lp_net *n = calloc(1, sizeof *n);
+    lp_status st;
+
+    if (!n) return lp_fail_mem(err, "network", sizeof *n);
+    if (precision == LP_PRECISION_AUTO)
+        precision = lp_unet_bf16_pays() ? LP_PRECISION_BF16 : LP_PRECISION_FP32;
+    st = lp_unet_new(w, precision == LP_PRECISION_BF16, d->threads, &n->unet, err);
+    if (st) {
+        free(n);
+        return st;
+    }
+    *used = precision;
+    *out = n;
+    return LP_OK;
+}
+
+static lp_status cpu_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nchan, int Ly, int Lx,
+                            int Ly2, int Lx2, lp_err *err)
+{
+    size_t bytes = (lp_resize_scratch(Lx2, d->threads) + 63) / 64 * 64;
+    void *scratch = aligned_alloc(64, bytes);
+
+    if (!scratch) return lp_fail_mem(err, "resize", (double)bytes);
+    lp_resize_cpu(out->data, in->data, nchan, Ly, Lx, Ly2, Lx2, d->threads, scratch);
+    free(scratch);
+    return LP_OK;
+}
+
+static lp_status cpu_tile_cut(lp_device *d, lp_buf *tiles, const lp_buf *img, int nchan,
+                              const lp_tiling *plan, int first, int n, lp_err *err)
+{
+    (void)d, (void)err;
+    lp_tile_cut_ref(tiles->data, img->data, nchan, &plan->grid, first, n);
+    return LP_OK;
+}
+
+static lp_status cpu_unet(lp_device *d, lp_net *net, const lp_buf *tiles, int n, int ly, int lx,
+                          lp_buf *y, lp_buf *styles, lp_err *err)
+{
+    return lp_unet_run(net->unet, d->work, tiles->data, n, ly, lx, y->data, styles->data, err);
+}
+
+static lp_status cpu_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, const lp_tiling *plan,
+                                  int first, int n, lp_err *err)
+{
+    const lp_tile_grid *g = &plan->grid;
+
+    (void)d, (void)err;
+    if (first == 0) memset(yf->data, 0, (size_t)3 * g->Ly * g->Lx * sizeof(float));
+    lp_tile_average_ref(yf->data, y->data, 3, g, first, n);
+    if (first + n == plan->ntiles) lp_tile_average_end_ref(yf->data, 3, g);
+    return LP_OK;
+}
+
+static lp_status cpu_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                           const lp_masks_options *o, lp_labels *masks, float **flow_error,
+                           uint32_t *n, lp_err *err)
+{
+    (void)d;
+    return lp_masks_compute(yf->data, yf->data + (size_t)2 * Ly * Lx, Ly, Lx, out_Ly, out_Lx, o,
+                            masks, flow_error, n, err);
+}
+
+const lp_backend lp_backend_cpu = {
+    .name = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .describe = cpu_describe,
+    .buf_new = cpu_buf_new,
+    .buf_free = cpu_buf_free,
+    .put = cpu_put,
+    .get = cpu_get,
+    .net_new = cpu_net_new,
+    .net_free = cpu_net_free,
+    .resize = cpu_resize,
+    .tile_cut = cpu_tile_cut,
+    .unet = cpu_unet,
+    .tile_average = cpu_tile_average,
+    .masks = cpu_masks,
+};

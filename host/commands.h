@@ -1,0 +1,15 @@
+/* commands - what main() can run, and what the commands share.
+ *
+ * argv[0] is the command's name. Exit codes: 0 all done; 1 some inputs failed, each named
+ * on stderr, the others are done; 2 usage; 3 a resource is missing; 128 + n a signal. */
+#ifndef LP_COMMANDS_H
+#define LP_COMMANDS_H
+
+#include "status.h"
+
+int lp_cmd_segment(int argc, char **argv);
+int lp_cmd_convert(int argc, char **argv);
+int lp_cmd_info(int argc, char **argv);
+int lp_cmd_synth(int argc, char **argv);
+
+#endif

@@ -1,0 +1,405 @@
+/* session - the public API: a model on a device, and one image at a time through it
+ * (Cellpose models.py: CellposeModel.eval, SizeModel.eval). */
+#include <math.h>
+#include <omp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend.h"
+#include "channels.h"
+#include "lipopose.h"
+#include "net.h"
+#include "normalize.h"
+
+const char *const lp_stage_names[LP_T_NSTAGES] = {"normalize", "resize",  "net", "follow", "seeds",
+                                                  "label",     "diffuse", "qc",  "fill",   "size"};
+
+/* What sessions on the same network share. */
+typedef struct {
+    atomic_int users;
+    const lp_backend *be;
+    lp_device *dev; /* on which the network was made */
+    lp_net *net;
+    int nchan, style_length, threads;
+    double diam_mean, diam_labels;
+    lp_size_model *size; /* NULL where the model has none */
+    char text[256];
+} shared;
+
+struct lp_session {
+    shared *s;
+    lp_device *dev; /* its own */
+};
+
+const char *lp_version(void)
+{
+    return LP_VERSION;
+}
+
+lp_segment_options lp_segment_defaults(void)
+{
+    lp_segment_options o = {
+        .diameter = 30,
+        .normalize = 1,
+        .norm_percentile = {1, 99},
+        .bsize = 224,
+        .tile_overlap = 0.1,
+        .resample = 1,
+        .interp = 1,
+        .flow_threshold = 0.4,
+        .max_size_fraction = 0.4,
+        .min_size = 15,
+    };
+
+    return o;
+}
+
+static void release(shared *s)
+{
+    if (!s || atomic_fetch_sub(&s->users, 1) > 1) return;
+    if (s->be) {
+        s->be->net_free(s->dev, &s->net);
+        s->be->close(&s->dev);
+    }
+    if (s->size) {
+        free(s->size->A);
+        free(s->size->smean);
+        free(s->size);
+    }
+    free(s);
+}
+
+void lp_session_close(lp_session **ps)
+{
+    if (!ps || !*ps) return;
+    if ((*ps)->dev) (*ps)->s->be->close(&(*ps)->dev);
+    release((*ps)->s);
+    free(*ps);
+    *ps = NULL;
+}
+
+lp_status lp_session_share(const lp_session *s, lp_session **out, lp_err *err)
+{
+    lp_session *n = calloc(1, sizeof *n);
+    lp_status st;
+
+    if (!n) return lp_fail_mem(err, "session", sizeof *n);
+    n->s = s->s;
+    atomic_fetch_add(&n->s->users, 1);
+    if ((st = n->s->be->open(n->s->threads, 0, &n->dev, err))) {
+        lp_session_close(&n);
+        return st;
+    }
+    *out = n;
+    return LP_OK;
+}
+
+lp_status lp_session_open(const char *model, const lp_session_options *options, lp_session **out,
+                          lp_err *err)
+{
+    lp_session_options o = {0};
+    lp_precision used = LP_PRECISION_FP32;
+    lp_session first = {0};
+    lp_weights *w = NULL;
+    lp_status st;
+
+    if (options) o = *options;
+    if (!model || !*model) return lp_fail(err, LP_EARG, "model: no file name given");
+    first.s = calloc(1, sizeof *first.s);
+    if (!first.s) return lp_fail_mem(err, "session", sizeof *first.s);
+    first.s->users = 1;
+    first.s->threads = o.threads > 0 ? o.threads : omp_get_max_threads();
+    if ((st = lp_backend_find(o.backend, &first.s->be, err))) {
+        first.s->be = NULL;
+        goto done;
+    }
+    if ((st = first.s->be->open(first.s->threads, 0, &first.s->dev, err))) goto done;
+    if ((st = lp_weights_open(model, &w, err))) goto done;
+    if ((st = first.s->be->net_new(first.s->dev, w, o.precision, &first.s->net, &used, err)))
+        goto done;
+    first.s->nchan = w->nbase[0];
+    first.s->style_length = w->nbase[w->n_nbase - 1];
+    first.s->diam_mean = w->diam_mean;
+    first.s->diam_labels = w->diam_labels;
+    first.s->size = w->size;
+    w->size = NULL;
+    snprintf(first.s->text, sizeof first.s->text, "%s, %s",
+             first.s->be->describe(first.s->dev), used == LP_PRECISION_BF16 ? "bf16" : "fp32");
+    st = lp_session_share(&first, out, err);
+done:
+    lp_weights_free(&w);
+    release(first.s);
+    return st;
+}
+
+const char *lp_session_describe(const lp_session *s)
+{
+    return s->s->text;
+}
+
+double lp_session_diam_mean(const lp_session *s)
+{
+    return s->s->diam_mean;
+}
+
+double lp_session_diam_labels(const lp_session *s)
+{
+    return s->s->diam_labels;
+}
+
+int lp_session_has_size_model(const lp_session *s)
+{
+    return s->s->size != NULL;
+}
+
+static lp_status check(const lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                       const lp_segment_options *o, lp_err *err)
+{
+    if (!image || nchan < 1 || nchan > LP_MAX_CHANNELS || Ly < 1 || Lx < 1 || Ly > LP_MAX_SIDE ||
+        Lx > LP_MAX_SIDE || (int64_t)Ly * Lx > LP_MAX_PIXELS)
+        return lp_fail(err, LP_EARG, "image of %d channels, %d x %d pixels is not supported", nchan,
+                       Ly, Lx);
+    if (!(o->diameter >= 0 && o->diameter <= 1e6))
+        return lp_fail(err, LP_EARG, "diameter %g: must be positive, or 0 to estimate it",
+                       o->diameter);
+    if (o->diameter == 0 && !s->s->size)
+        return lp_fail(err, LP_EARG,
+                       "diameter 0: this model has no size model to estimate it; give --diameter "
+                       "(it was trained on %.1f px)",
+                       s->s->diam_labels);
+    if (o->niter < 0 || o->niter > 1000000)
+        return lp_fail(err, LP_EARG, "niter %d: must be 0 (automatic) to 1000000", o->niter);
+    if (o->batch_size < 0 || o->batch_size > 65536)
+        return lp_fail(err, LP_EARG, "batch_size %d: must be 0 (automatic) to 65536", o->batch_size);
+    if (!isfinite(o->flow_threshold) || !isfinite(o->cellprob_threshold) ||
+        !(o->max_size_fraction >= 0))
+        return lp_fail(err, LP_EARG,
+                       "flow_threshold %g, cellprob_threshold %g, max_size_fraction %g: must be "
+                       "numbers, the last one not negative",
+                       o->flow_threshold, o->cellprob_threshold, o->max_size_fraction);
+    return LP_OK;
+}
+
+/* Channels chosen, normalised, on the device. */
+static lp_status prepare(lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                         const lp_segment_options *o, lp_buf **img, lp_result *r, lp_err *err)
+{
+    lp_image in = {.data = (float *)(size_t)image, .nchan = nchan, .Ly = Ly, .Lx = Lx}, sel = {0};
+    lp_normalize_options n = lp_normalize_defaults();
+    double t = omp_get_wtime();
+    size_t bytes;
+    uint32_t notes = 0;
+    int c;
+    lp_status st;
+
+    if ((st = lp_channels_select(&in, o->chan, o->chan2, s->s->nchan, &sel, err))) return st;
+    n.normalize = o->normalize;
+    n.percentile[0] = o->norm_percentile[0];
+    n.percentile[1] = o->norm_percentile[1];
+    n.use_lowhigh = o->use_lowhigh;
+    for (c = 0; c < LP_MAX_CHANNELS; c++) {
+        n.lowhigh[c][0] = o->lowhigh[0];
+        n.lowhigh[c][1] = o->lowhigh[1];
+    }
+    n.invert = o->invert;
+    n.tile_norm_blocksize = o->tile_norm_blocksize;
+    n.sharpen_radius = o->sharpen_radius;
+    n.smooth_radius = o->smooth_radius;
+    if ((st = lp_normalize(sel.data, sel.nchan, Ly, Lx, &n, &notes, err))) goto done;
+    r->flat_channels = notes & 0xffffu;
+    bytes = (size_t)sel.nchan * Ly * Lx * sizeof(float);
+    if ((st = s->s->be->buf_new(s->dev, bytes, img, err))) goto done;
+    st = s->s->be->put(s->dev, *img, sel.data, bytes, err);
+done:
+    lp_image_free(&sel);
+    r->seconds[LP_T_NORMALIZE] += omp_get_wtime() - t;
+    return st;
+}
+
+static lp_net_options net_options(const lp_session *s, const lp_segment_options *o, double rescale)
+{
+    int batch = o->batch_size ? o->batch_size : 4 * s->s->threads;
+    lp_net_options n = {
+        .rescale = rescale,
+        .bsize = o->bsize,
+        .augment = o->augment,
+        .resample = o->resample,
+        .batch_size = batch < 16 && !o->batch_size ? 16 : batch,
+        .tile_overlap = o->tile_overlap,
+        .on_tiles = o->on_tiles,
+        .user = o->user,
+    };
+
+    return n;
+}
+
+static int compare_u32(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Median of sqrt(area) * 2 / sqrt(pi); 0 without particles (Cellpose utils.diameters). */
+static double median_diameter(const lp_labels *m, uint32_t n)
+{
+    uint32_t *area = calloc((size_t)n + 1, sizeof *area);
+    double d = 0;
+    int64_t i;
+
+    if (!area) return 0;
+    for (i = 0; i < (int64_t)m->Ly * m->Lx; i++) area[m->data[i]]++;
+    if (n) {
+        qsort(area + 1, n, sizeof *area, compare_u32);
+        d = (sqrt(area[(n + 1) / 2]) + sqrt(area[n / 2 + 1])) / 2;
+    }
+    free(area);
+    return d * 2 / sqrt(3.14159265358979323846);
+}
+
+/* SizeModel.eval: a first guess from the style, then the median of what is found with it. */
+static lp_status estimate(lp_session *s, const lp_buf *img, int Ly, int Lx,
+                          const lp_segment_options *o, lp_result *r, lp_err *err)
+{
+    const lp_backend *be = s->s->be;
+    const lp_size_model *z = s->s->size;
+    lp_masks_options m = lp_masks_defaults();
+    lp_net_options no = net_options(s, o, s->s->diam_mean / s->s->diam_labels);
+    lp_net_output net = {0};
+    lp_labels found = {0};
+    double log_d = log(z->diam_mean) + z->ymean, d, t = omp_get_wtime();
+    uint32_t n = 0;
+    lp_status st;
+    int k;
+
+    no.resample = 0;
+    no.on_tiles = NULL;
+    no.bsize = 224;
+    no.tile_overlap = 0.1;
+    if ((st = lp_net_run(be, s->dev, s->s->net, img, s->s->nchan, s->s->style_length, Ly, Lx, &no,
+                         &net, err)))
+        return st;
+    for (k = 0; k < z->n; k++) log_d += z->A[k] * (net.style[k] - z->smean[k]);
+    lp_net_output_free(be, s->dev, &net);
+    d = exp(log_d);
+    if (!isfinite(d)) d = z->diam_mean;
+    if (d < 5) d = 5;
+    r->diameter_style = d;
+
+    no.rescale = z->diam_mean / d;
+    if ((st = lp_net_run(be, s->dev, s->s->net, img, s->s->nchan, s->s->style_length, Ly, Lx, &no,
+                         &net, err)))
+        return st;
+    m.interp = 0;
+    m.compat_cellpose3 = o->compat_cellpose3;
+    m.niter = lp_masks_niter(no.rescale, 0);
+    st = be->masks(s->dev, net.yf, net.Ly, net.Lx, Ly, Lx, &m, &found, NULL, &n, err);
+    lp_net_output_free(be, s->dev, &net);
+    if (st) return st;
+    d = median_diameter(&found, n);
+    r->diameter = d > 0 ? d : z->diam_mean;
+    lp_labels_free(&found);
+    r->seconds[LP_T_SIZE] = omp_get_wtime() - t;
+    return LP_OK;
+}
+
+static void add_mask_times(lp_result *r, const double *t)
+{
+    r->seconds[LP_T_FOLLOW] += t[LP_MASKS_FOLLOW];
+    r->seconds[LP_T_SEEDS] += t[LP_MASKS_SEEDS];
+    r->seconds[LP_T_LABEL] += t[LP_MASKS_LABEL];
+    r->seconds[LP_T_DIFFUSE] += t[LP_MASKS_DIFFUSE];
+    r->seconds[LP_T_QC] += t[LP_MASKS_QC];
+    r->seconds[LP_T_FILL] += t[LP_MASKS_RESIZE] + t[LP_MASKS_FILL];
+}
+
+/* Flows and cellprob to host memory. */
+static lp_status fetch(lp_session *s, const lp_net_output *net, lp_result *r, lp_err *err)
+{
+    size_t plane = (size_t)net->Ly * net->Lx * sizeof(float);
+    lp_status st;
+
+    r->net_Ly = net->Ly;
+    r->net_Lx = net->Lx;
+    r->flows = malloc(2 * plane);
+    r->cellprob = malloc(plane);
+    if (!r->flows || !r->cellprob) return lp_fail_mem(err, "flows", 3.0 * (double)plane);
+    if ((st = s->s->be->get(s->dev, r->flows, net->yf, 0, 2 * plane, err))) return st;
+    return s->s->be->get(s->dev, r->cellprob, net->yf, 2 * plane, plane, err);
+}
+
+lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                     const lp_segment_options *o, lp_result *out, lp_err *err)
+{
+    const lp_backend *be = s->s->be;
+    int before = omp_get_max_threads();
+    double seconds[LP_MASKS_NSTAGES] = {0}, rescale;
+    lp_net_output net = {0};
+    lp_masks_options m;
+    lp_net_options no;
+    lp_labels masks = {0};
+    lp_result r = {0};
+    lp_buf *img = NULL;
+    lp_status st;
+
+    if ((st = check(s, image, nchan, Ly, Lx, o, err))) return st;
+    omp_set_num_threads(s->s->threads);
+    if ((st = prepare(s, image, nchan, Ly, Lx, o, &img, &r, err))) goto done;
+    r.diameter = o->diameter;
+    if (o->diameter == 0 && (st = estimate(s, img, Ly, Lx, o, &r, err))) goto done;
+    rescale = s->s->diam_mean / r.diameter;
+    no = net_options(s, o, rescale);
+    if ((st = lp_net_run(be, s->dev, s->s->net, img, s->s->nchan, s->s->style_length, Ly, Lx, &no,
+                         &net, err)))
+        goto done;
+    be->buf_free(s->dev, &img);
+    r.ntiles = net.ntiles;
+    r.seconds[LP_T_NET] = net.seconds_net;
+    r.seconds[LP_T_RESIZE] = net.seconds_resize;
+
+    m = (lp_masks_options){
+        .flow_threshold = o->flow_threshold,
+        .cellprob_threshold = o->cellprob_threshold,
+        .max_size_fraction = o->max_size_fraction,
+        .niter = o->niter ? o->niter : lp_masks_niter(rescale, o->resample),
+        .interp = o->interp,
+        .min_size = o->min_size,
+        .exclude_on_edges = o->exclude_on_edges,
+        .compat_cellpose3 = o->compat_cellpose3,
+        .seconds = seconds,
+    };
+    if ((st = be->masks(s->dev, net.yf, net.Ly, net.Lx, Ly, Lx, &m, &masks, &r.flow_error, &r.n,
+                        err)))
+        goto done;
+    add_mask_times(&r, seconds);
+    if ((st = fetch(s, &net, &r, err))) goto done;
+    r.masks = masks.data;
+    r.Ly = Ly;
+    r.Lx = Lx;
+    r.style = net.style;
+    net.style = NULL;
+    r.style_length = s->s->style_length;
+    *out = r;
+    memset(&r, 0, sizeof r);
+    memset(&masks, 0, sizeof masks);
+done:
+    lp_net_output_free(be, s->dev, &net);
+    be->buf_free(s->dev, &img);
+    lp_labels_free(&masks);
+    lp_result_free(&r);
+    omp_set_num_threads(before);
+    return st;
+}
+
+void lp_result_free(lp_result *r)
+{
+    if (!r) return;
+    free(r->masks);
+    free(r->flow_error);
+    free(r->flows);
+    free(r->cellprob);
+    free(r->style);
+    memset(r, 0, sizeof *r);
+}
