@@ -39,7 +39,7 @@ static inline const char *lp_test_data(const char *name)
 #define LP_ASSERT_CLOSE(got, ref, atol, rtol)                                                      \
     do {                                                                                           \
         double g_ = (double)(got), r_ = (double)(ref);                                             \
-        if (!(fabs(g_ - r_) <= (atol) + (rtol) * fabs(r_)))                                        \
+        if (!(fabs(g_ - r_) <= (atol) + (rtol)*fabs(r_)))                                          \
             fail_msg("%s = %.9g, expected %.9g (%s:%d)", #got, g_, r_, __FILE__, __LINE__);        \
     } while (0)
 
