@@ -285,6 +285,13 @@ lp_status lp_mrc_read(lp_bytes *b, int page, lp_image *im, lp_err *err)
     } else {
         st = read_blocks(b, &l, at, tmp.data, err);
     }
+    if (!st && lp_bytes_size(b) < 0 && page == l.nz - 1) {
+        /* One byte more makes the unpacker verify its check sum. */
+        uint8_t after;
+        size_t got;
+
+        st = lp_bytes_read(b, at + l.page_bytes, &after, 1, &got, err);
+    }
     if (st) {
         lp_image_free(&tmp);
         return st;
