@@ -266,6 +266,19 @@ static lp_status read_blocks(lp_bytes *b, const layout *l, int64_t at, float *da
     return st;
 }
 
+/* Unpacks what follows the last section, since the check sum stands at the end. */
+static lp_status verify_rest(lp_bytes *b, int64_t at, lp_err *err)
+{
+    const int64_t most = at + (64 << 20); /* more is no honest trailer: left unverified */
+    uint8_t rest[16384];
+    size_t got = sizeof rest;
+    lp_status st = LP_OK;
+
+    for (; !st && got == sizeof rest && at < most; at += (int64_t)got)
+        st = lp_bytes_read(b, at, rest, sizeof rest, &got, err);
+    return st;
+}
+
 lp_status lp_mrc_read(lp_bytes *b, int page, lp_image *im, lp_err *err)
 {
     lp_image tmp;
@@ -285,6 +298,8 @@ lp_status lp_mrc_read(lp_bytes *b, int page, lp_image *im, lp_err *err)
     } else {
         st = read_blocks(b, &l, at, tmp.data, err);
     }
+    if (!st && lp_bytes_size(b) < 0 && page == l.nz - 1)
+        st = verify_rest(b, at + l.page_bytes, err);
     if (st) {
         lp_image_free(&tmp);
         return st;

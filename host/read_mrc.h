@@ -20,6 +20,9 @@
  * Pixel size: cell length / sampling, in x and in y (Angstrom); where the two differ by more than
  * 1 %, their geometric mean. 0 where the header holds no sensible one.
  *
+ * In a packed file the check sum is verified with the last section only: the others are read
+ * without unpacking what follows.
+ *
  * Formula and layout: MRC2014, Cheng et al., J. Struct. Biol. 192 (2015) 146;
  * IMOD's mrc_format.txt for the stamp, modes 16 and 101. */
 #ifndef LP_READ_MRC_H
