@@ -242,6 +242,29 @@ static lp_status grey_picture(const float *image, int Ly, int Lx, double low, do
     return LP_OK;
 }
 
+static int by_double(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Thicker in larger pictures, which are looked at from further away, but at most a tenth of
+ * the median diameter, so that small particles are not painted over. */
+static int auto_thickness(int side, const lp_particle *p, int64_t n, int factor)
+{
+    int t = side < 400 ? 1 : side < 1200 ? 2 : side < 2800 ? 3 : 4;
+    double *d = n > 0 ? malloc((size_t)n * sizeof *d) : NULL;
+    int64_t i;
+
+    if (!d) return t;
+    for (i = 0; i < n; i++) d[i] = p[i].diameter / factor;
+    qsort(d, (size_t)n, sizeof *d, by_double);
+    if (t > d[n / 2] / 10) t = (int)(d[n / 2] / 10);
+    free(d);
+    return t < 1 ? 1 : t;
+}
+
 lp_status lp_overlay_draw(const float *image, const lp_labels *lb, const lp_particle *p, int64_t n,
                           const lp_overlay_opts *opts, lp_rgb *out, lp_err *err)
 {
@@ -258,13 +281,8 @@ lp_status lp_overlay_draw(const float *image, const lp_labels *lb, const lp_part
         lb = &lbs;
         side = lb->Ly > lb->Lx ? lb->Ly : lb->Lx;
     }
-    t = opts->thickness > 0 ? opts->thickness
-        : side < 700        ? 1
-        : side < 1800       ? 2
-        : side < 3500       ? 3
-                            : 4;
-    scale = (side + 200) / 400;
-    if (scale < 1) scale = 1;
+    t = opts->thickness > 0 ? opts->thickness : auto_thickness(side, p, n, f);
+    scale = 1 + side / 500;
     if ((st = grey_picture(image, lb->Ly, lb->Lx, 0.5, 99.5, &rgb, err))) goto done;
     if ((st = draw_outlines(&rgb, lb, t, err))) goto done;
     if (opts->ids) draw_ids(&rgb, p, n, scale > 1 ? (scale + 1) / 2 : 1, f);
