@@ -8,36 +8,8 @@
 
 #include "number.h"
 #include "palette.h"
+#include "sample_range.h"
 #include "text.h"
-
-#define SAMPLES 131072
-
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Percentiles of an even sample: exact for images of up to SAMPLES pixels. */
-static lp_status limits(const float *image, size_t n, double low, double high, float *lo, float *hi,
-                        lp_err *err)
-{
-    size_t m = n < SAMPLES ? n : SAMPLES, i, k = 0;
-    float *s = malloc(m * sizeof *s);
-
-    if (!s) return lp_fail_mem(err, "overlay", (double)m * sizeof *s);
-    for (i = 0; i < m; i++) {
-        float v = image[(size_t)((double)i * ((double)n / (double)m))];
-
-        if (isfinite(v)) s[k++] = v;
-    }
-    qsort(s, k, sizeof *s, by_value);
-    *lo = k ? s[(size_t)(low / 100 * (double)(k - 1))] : 0;
-    *hi = k ? s[(size_t)ceil(high / 100 * (double)(k - 1))] : 1;
-    free(s);
-    return LP_OK;
-}
 
 static void stretch(lp_rgb *out, const float *image, float lo, float hi)
 {
@@ -231,7 +203,7 @@ static lp_status grey_picture(const float *image, int Ly, int Lx, double low, do
                               lp_rgb *rgb, lp_err *err)
 {
     float lo = 0, hi = 1;
-    lp_status st = limits(image, (size_t)Ly * Lx, low, high, &lo, &hi, err);
+    lp_status st = lp_sample_range(image, (size_t)Ly * Lx, low, high, &lo, &hi, err);
 
     if (st) return st;
     rgb->Ly = Ly;
