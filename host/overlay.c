@@ -8,36 +8,8 @@
 
 #include "number.h"
 #include "palette.h"
+#include "sample_range.h"
 #include "text.h"
-
-#define SAMPLES 131072
-
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Percentiles of an even sample: exact for images of up to SAMPLES pixels. */
-static lp_status limits(const float *image, size_t n, double low, double high, float *lo, float *hi,
-                        lp_err *err)
-{
-    size_t m = n < SAMPLES ? n : SAMPLES, i, k = 0;
-    float *s = malloc(m * sizeof *s);
-
-    if (!s) return lp_fail_mem(err, "overlay", (double)m * sizeof *s);
-    for (i = 0; i < m; i++) {
-        float v = image[(size_t)((double)i * ((double)n / (double)m))];
-
-        if (isfinite(v)) s[k++] = v;
-    }
-    qsort(s, k, sizeof *s, by_value);
-    *lo = k ? s[(size_t)(low / 100 * (double)(k - 1))] : 0;
-    *hi = k ? s[(size_t)ceil(high / 100 * (double)(k - 1))] : 1;
-    free(s);
-    return LP_OK;
-}
 
 static void stretch(lp_rgb *out, const float *image, float lo, float hi)
 {
@@ -231,7 +203,7 @@ static lp_status grey_picture(const float *image, int Ly, int Lx, double low, do
                               lp_rgb *rgb, lp_err *err)
 {
     float lo = 0, hi = 1;
-    lp_status st = limits(image, (size_t)Ly * Lx, low, high, &lo, &hi, err);
+    lp_status st = lp_sample_range(image, (size_t)Ly * Lx, low, high, &lo, &hi, err);
 
     if (st) return st;
     rgb->Ly = Ly;
@@ -240,6 +212,29 @@ static lp_status grey_picture(const float *image, int Ly, int Lx, double low, do
     if (!rgb->data) return lp_fail_mem(err, "overlay", 3.0 * Ly * Lx);
     stretch(rgb, image, lo, hi);
     return LP_OK;
+}
+
+static int by_double(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Thicker in larger pictures, which are looked at from further away, but at most a tenth of
+ * the median diameter, so that small particles are not painted over. */
+static int auto_thickness(int side, const lp_particle *p, int64_t n, int factor)
+{
+    int t = side < 400 ? 1 : side < 1200 ? 2 : side < 2800 ? 3 : 4;
+    double *d = n > 0 ? malloc((size_t)n * sizeof *d) : NULL;
+    int64_t i;
+
+    if (!d) return t;
+    for (i = 0; i < n; i++) d[i] = p[i].diameter / factor;
+    qsort(d, (size_t)n, sizeof *d, by_double);
+    if (t > d[n / 2] / 10) t = (int)(d[n / 2] / 10);
+    free(d);
+    return t < 1 ? 1 : t;
 }
 
 lp_status lp_overlay_draw(const float *image, const lp_labels *lb, const lp_particle *p, int64_t n,
@@ -258,13 +253,8 @@ lp_status lp_overlay_draw(const float *image, const lp_labels *lb, const lp_part
         lb = &lbs;
         side = lb->Ly > lb->Lx ? lb->Ly : lb->Lx;
     }
-    t = opts->thickness > 0 ? opts->thickness
-        : side < 700        ? 1
-        : side < 1800       ? 2
-        : side < 3500       ? 3
-                            : 4;
-    scale = (side + 200) / 400;
-    if (scale < 1) scale = 1;
+    t = opts->thickness > 0 ? opts->thickness : auto_thickness(side, p, n, f);
+    scale = 1 + side / 500;
     if ((st = grey_picture(image, lb->Ly, lb->Lx, 0.5, 99.5, &rgb, err))) goto done;
     if ((st = draw_outlines(&rgb, lb, t, err))) goto done;
     if (opts->ids) draw_ids(&rgb, p, n, scale > 1 ? (scale + 1) / 2 : 1, f);

@@ -1,13 +1,13 @@
-/* text - a few words in a 5 x 7 pixel font, for pictures.
+/* text - a few words in a 5 x 8 pixel font, for pictures.
  *
- * It has digits, ".", "-", space, the letters of "particles", "nm", "um" and "pm" and the micro
- * sign, written as 'u'. Other characters are blank. */
+ * It has digits, ".", "-", space, the letters of "particles", "nm" and, drawn for 'u', the
+ * micro sign. Other characters are blank. */
 #ifndef LP_TEXT_H
 #define LP_TEXT_H
 
 #include <stdint.h>
 
-#define LP_TEXT_HEIGHT 7
+#define LP_TEXT_HEIGHT 8
 
 /* Width in px at the given scale (whole factor). */
 int lp_text_width(const char *s, int scale);

@@ -1,0 +1,109 @@
+#include "json_log.h"
+
+#include <cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "number.h"
+
+/* Length of the valid UTF-8 character at s, 0 where there is none. */
+static int utf8_length(const unsigned char *s)
+{
+    uint32_t c;
+    int n, i;
+
+    if (s[0] < 0x80) return 1;
+    n = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
+    if (s[0] < 0xC2 || s[0] > 0xF4) return 0;
+    c = s[0] & (0x7Fu >> n);
+    for (i = 1; i < n; i++) {
+        if ((s[i] & 0xC0) != 0x80) return 0;
+        c = c << 6 | (s[i] & 0x3F);
+    }
+    if ((n == 3 && c < 0x800) || (n == 4 && (c < 0x10000 || c > 0x10FFFF)) ||
+        (c >= 0xD800 && c <= 0xDFFF))
+        return 0;
+    return n;
+}
+
+static cJSON *text(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    char *buf = malloc(4 * strlen(s) + 1), *w = buf;
+    cJSON *j;
+
+    if (!buf) return NULL;
+    while (*p) {
+        int n = utf8_length(p);
+
+        if (n) {
+            memcpy(w, p, (size_t)n);
+            w += n;
+            p += n;
+        } else {
+            w += sprintf(w, "\\x%02x", *p++);
+        }
+    }
+    *w = 0;
+    j = cJSON_CreateString(buf);
+    free(buf);
+    return j;
+}
+
+static cJSON *number(double v, int digits)
+{
+    char buf[LP_NUMBER_MAX];
+
+    if (!isfinite(v)) return cJSON_CreateNull();
+    return cJSON_CreateRaw(lp_number_format(buf, v, digits));
+}
+
+/* Takes item (which may be NULL: memory). */
+static int put(cJSON *o, const char *key, cJSON *item)
+{
+    if (item && cJSON_AddItemToObject(o, key, item)) return 1;
+    cJSON_Delete(item);
+    return 0;
+}
+
+static int put_lists(cJSON *o, const lp_json_record *r)
+{
+    cJSON *seconds = cJSON_CreateObject(), *outputs = cJSON_CreateArray();
+    int ok = seconds && outputs, i;
+
+    for (i = 0; i < r->n_stages && ok; i++)
+        ok = put(seconds, r->stages[i].name, number(r->stages[i].seconds, 6));
+    for (i = 0; i < r->n_outputs && ok; i++) {
+        cJSON *s = text(r->outputs[i]);
+
+        ok = s && cJSON_AddItemToArray(outputs, s);
+        if (!ok) cJSON_Delete(s);
+    }
+    ok = put(o, "seconds", seconds) && ok;
+    return put(o, "outputs", outputs) && ok;
+}
+
+lp_status lp_json_format(const lp_json_record *r, char **line, lp_err *err)
+{
+    cJSON *o = cJSON_CreateObject();
+    char *s = NULL;
+    int ok = o != NULL;
+
+    ok = ok && put(o, "file", text(r->file));
+    ok = ok && put(o, "page", number(r->page, 17));
+    ok = ok && put(o, "status", cJSON_CreateString(r->error ? "failed" : "ok"));
+    ok = ok && put(o, "error", r->error ? text(r->error) : cJSON_CreateNull());
+    ok = ok && put(o, "particles", number(r->particles < 0 ? NAN : (double)r->particles, 17));
+    ok = ok && put(o, "diameter", number(r->diameter > 0 ? r->diameter : NAN, 9));
+    ok = ok && put(o, "ly", number(r->Ly > 0 ? r->Ly : NAN, 17));
+    ok = ok && put(o, "lx", number(r->Lx > 0 ? r->Lx : NAN, 17));
+    ok = ok && put(o, "pixel_nm", number(r->pixel_nm > 0 ? r->pixel_nm : NAN, 9));
+    ok = ok && put_lists(o, r);
+    if (ok) s = cJSON_PrintUnformatted(o);
+    cJSON_Delete(o);
+    if (!s) return lp_fail_mem(err, "JSON record", 0);
+    *line = s;
+    return LP_OK;
+}

@@ -1,0 +1,186 @@
+#include "write_run.h"
+
+#include <hdf5.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "atomic.h"
+
+#define CHUNK_BYTES ((size_t)1 << 20)
+#define BATCH 16 /* chunks compressed side by side */
+
+static int put_text(hid_t at, const char *name, const char *text)
+{
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR), a = -1;
+    int ok;
+
+    if (!text) text = "";
+    ok = type >= 0 && space >= 0 && H5Tset_size(type, strlen(text) + 1) >= 0 &&
+         H5Tset_cset(type, H5T_CSET_UTF8) >= 0 &&
+         (a = H5Acreate2(at, name, type, space, H5P_DEFAULT, H5P_DEFAULT)) >= 0 &&
+         H5Awrite(a, type, text) >= 0;
+    if (a >= 0) H5Aclose(a);
+    if (space >= 0) H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    return ok;
+}
+
+static int put_number(hid_t at, const char *name, hid_t file_type, hid_t mem_type, const void *v)
+{
+    hid_t space = H5Screate(H5S_SCALAR), a = -1;
+    int ok = space >= 0 &&
+             (a = H5Acreate2(at, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT)) >= 0 &&
+             H5Awrite(a, mem_type, v) >= 0;
+
+    if (a >= 0) H5Aclose(a);
+    if (space >= 0) H5Sclose(space);
+    return ok;
+}
+
+static int put_int(hid_t at, const char *name, int v)
+{
+    return put_number(at, name, H5T_STD_I32LE, H5T_NATIVE_INT, &v);
+}
+
+static int put_double(hid_t at, const char *name, double v)
+{
+    return put_number(at, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &v);
+}
+
+/* Shuffle (all first bytes, all second bytes, ...) and deflate, as HDF5's own filters would;
+ * rows beyond the image are zero. */
+static int pack(const uint8_t *src, size_t n, size_t n_chunk, uint8_t *plain, uint8_t *packed,
+                uLongf *size)
+{
+    size_t i;
+
+    memset(plain, 0, 4 * n_chunk);
+    for (i = 0; i < n; i++) {
+        plain[i] = src[4 * i];
+        plain[n_chunk + i] = src[4 * i + 1];
+        plain[2 * n_chunk + i] = src[4 * i + 2];
+        plain[3 * n_chunk + i] = src[4 * i + 3];
+    }
+    return compress2(packed, size, plain, 4 * n_chunk, 1) == Z_OK;
+}
+
+/* Chunks of `rows` rows, compressed here in parallel and stored ready. */
+static int put_chunks(hid_t dset, const uint8_t *data, int npages, int Ly, int Lx, int rows)
+{
+    size_t n_chunk = (size_t)rows * Lx, bound = compressBound(4 * n_chunk);
+    int per_page = (Ly + rows - 1) / rows, total = npages * per_page, first, k, ok = 1;
+    uint8_t *plain = malloc(BATCH * 4 * n_chunk), *packed = malloc(BATCH * bound);
+    uLongf size[BATCH];
+
+    for (first = 0; first < total && ok && plain && packed; first += BATCH) {
+        int m = total - first < BATCH ? total - first : BATCH, good = 1;
+
+#pragma omp parallel for schedule(dynamic) reduction(& : good)
+        for (k = 0; k < m; k++) {
+            int page = (first + k) / per_page, y = (first + k) % per_page * rows;
+            int h = Ly - y < rows ? Ly - y : rows;
+
+            size[k] = bound;
+            good &= pack(data + 4 * ((size_t)page * Ly + y) * Lx, (size_t)h * Lx, n_chunk,
+                         plain + k * 4 * n_chunk, packed + k * bound, &size[k]);
+        }
+        ok = good;
+        for (k = 0; k < m && ok; k++) {
+            hsize_t y = (hsize_t)((first + k) % per_page) * rows;
+            hsize_t at3[3] = {(hsize_t)((first + k) / per_page), y, 0}, at2[2] = {y, 0};
+
+            ok = H5Dwrite_chunk(dset, H5P_DEFAULT, 0, npages > 1 ? at3 : at2, size[k],
+                                packed + k * bound) >= 0;
+        }
+    }
+    ok = ok && plain && packed;
+    free(plain);
+    free(packed);
+    return ok;
+}
+
+/* data [npages][Ly][Lx] of 4-byte values; npages 1 gives a dataset of two dimensions. */
+static int put_plane(hid_t file, const char *name, hid_t type, const void *data, int npages, int Ly,
+                     int Lx)
+{
+    int rows = (int)(CHUNK_BYTES / (4 * (size_t)Lx)), rank = npages > 1 ? 3 : 2;
+    hsize_t dims[3] = {(hsize_t)npages, (hsize_t)Ly, (hsize_t)Lx};
+    hid_t space, plist, dset = -1;
+    int ok;
+
+    if (rows < 1) rows = 1;
+    if (rows > Ly) rows = Ly;
+    space = H5Screate_simple(rank, dims + 3 - rank, NULL);
+    plist = H5Pcreate(H5P_DATASET_CREATE);
+    ok = space >= 0 && plist >= 0;
+    if (ok) {
+        hsize_t chunk[3] = {1, (hsize_t)rows, (hsize_t)Lx};
+
+        ok = H5Pset_chunk(plist, rank, chunk + 3 - rank) >= 0 && H5Pset_shuffle(plist) >= 0 &&
+             H5Pset_deflate(plist, 1) >= 0 && H5Pset_obj_track_times(plist, 0) >= 0 &&
+             (dset = H5Dcreate2(file, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT)) >= 0 &&
+             put_chunks(dset, data, npages, Ly, Lx, rows);
+    }
+    if (dset >= 0) H5Dclose(dset);
+    if (plist >= 0) H5Pclose(plist);
+    if (space >= 0) H5Sclose(space);
+    return ok;
+}
+
+static int fill(hid_t f, const lp_run_file *r)
+{
+    int Ly = r->masks->Ly, Lx = r->masks->Lx;
+
+    return put_text(f, "format", "lipopose-run") && put_int(f, "version", 1) &&
+           put_text(f, "program", LP_VERSION) && put_text(f, "image", r->image) &&
+           put_text(f, "model", r->model) && put_text(f, "model_sha256", r->model_sha256) &&
+           put_int(f, "page", r->page) && put_int(f, "min_size", r->min_size) &&
+           put_int(f, "niter", r->niter) && put_double(f, "diameter", r->diameter) &&
+           put_double(f, "flow_threshold", r->flow_threshold) &&
+           put_double(f, "cellprob_threshold", r->cellprob_threshold) &&
+           put_double(f, "pixel_nm", r->pixel_nm) &&
+           put_plane(f, "masks", H5T_STD_U32LE, r->masks->data, 1, Ly, Lx) &&
+           (!r->flows || put_plane(f, "flows", H5T_IEEE_F32LE, r->flows, 2, Ly, Lx)) &&
+           (!r->cellprob || put_plane(f, "cellprob", H5T_IEEE_F32LE, r->cellprob, 1, Ly, Lx));
+}
+
+/* The bytes of a file that lives in memory; they end with the file. */
+static int image_of(hid_t f, void **bytes, size_t *n)
+{
+    hsize_t size;
+    void **mem;
+
+    if (H5Fflush(f, H5F_SCOPE_GLOBAL) < 0 || H5Fget_filesize(f, &size) < 0 ||
+        H5Fget_vfd_handle(f, H5P_DEFAULT, (void **)&mem) < 0)
+        return 0;
+    *bytes = *mem;
+    *n = (size_t)size;
+    return 1;
+}
+
+lp_status lp_write_run(const char *path, const lp_run_file *run, lp_err *err)
+{
+    H5E_auto2_t old = NULL;
+    void *old_data = NULL, *bytes;
+    hid_t fapl, fcpl, f = -1;
+    lp_status st;
+    size_t n;
+
+    H5Eget_auto2(H5E_DEFAULT, &old, &old_data);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it would print */
+    fapl = H5Pcreate(H5P_FILE_ACCESS);
+    fcpl = H5Pcreate(H5P_FILE_CREATE);
+    if (fapl >= 0 && fcpl >= 0 && H5Pset_fapl_core(fapl, (size_t)16 << 20, 0) >= 0 &&
+        H5Pset_obj_track_times(fcpl, 0) >= 0)
+        f = H5Fcreate("lipopose", H5F_ACC_TRUNC, fcpl, fapl);
+    if (f >= 0 && fill(f, run) && image_of(f, &bytes, &n))
+        st = lp_atomic_write_file(path, bytes, n, err);
+    else
+        st = lp_fail_mem(err, path, 12.0 * run->masks->Ly * run->masks->Lx);
+    if (f >= 0) H5Fclose(f);
+    if (fcpl >= 0) H5Pclose(fcpl);
+    if (fapl >= 0) H5Pclose(fapl);
+    H5Eset_auto2(H5E_DEFAULT, old, old_data);
+    return st;
+}
