@@ -28,7 +28,7 @@ static const char help[] =
     "  --blebs F              fraction of the solid ones that carry a bleb (0.2)\n"
     "  --irregular X          outlines: 0 round, 1 as in images (1)\n"
     "  --contamination X      ice crystals, blobs, carbon, debris: 0 none, 1 dirty (0.4)\n"
-    "  --ice_gradient X       relative change of ice thickness across the image (0.4)\n"
+    "  --ice_gradient X       relative change of ice thickness across the image (0.25)\n"
     "  --ice_nm T             mean ice thickness, nm: background grain (100)\n"
     "  --contrast X           factor on the particles' potential (1)\n"
     "  --dose E               electrons per square Angstrom (20)\n"

@@ -18,6 +18,7 @@
 #define HEAD_SIGMA 0.6
 #define LEAFLETS 4.0
 #define CARBON_V 5.0
+#define GRAIN 0.036 /* rad rms, 1 nm pixels, 100 nm of ice */
 
 double lp_synth_wavelength(double kv)
 {
@@ -50,11 +51,16 @@ void lp_synth_canvas_free(lp_synth_canvas *c)
     memset(c, 0, sizeof *c);
 }
 
-/* Smooth noise in -1..1 with cells of `cell` pixels; world coordinates. */
-static double texture(uint64_t seed, uint32_t serial, double y, double x, double cell)
+/* Serials of textures that belong to no particle (those count from 0). */
+#define TEXTURE_CARBON 0x40000000u
+#define TEXTURE_CLUTTER 0x40000001u
+#define TEXTURE_PATCH 0x80000100u
+
+/* Smooth noise in -1..1 on a square lattice of cell 1. */
+static double lattice(uint64_t seed, uint32_t serial, double fy, double fx)
 {
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    double fy = y / cell, fx = x / cell, iy = floor(fy), ix = floor(fx), v[4];
+    double iy = floor(fy), ix = floor(fx), v[4];
     int k;
 
     fy -= iy;
@@ -63,13 +69,28 @@ static double texture(uint64_t seed, uint32_t serial, double y, double x, double
     fx = fx * fx * (3.0 - 2.0 * fx);
     for (k = 0; k < 4; k++) {
         uint32_t c[4] = {(uint32_t)((int32_t)ix + (k & 1)), (uint32_t)((int32_t)iy + (k >> 1)),
-                         serial, LP_STREAM_TEXTURE},
-                 w[4];
+                         serial, LP_STREAM_TEXTURE};
+        uint32_t w[4];
 
         lp_rng_philox(c, key, w);
         v[k] = lp_rng_unit(w[0], w[1]) * 2.0 - 1.0;
     }
     return (v[0] * (1.0 - fx) + v[1] * fx) * (1.0 - fy) + (v[2] * (1.0 - fx) + v[3] * fx) * fy;
+}
+
+/* Smooth noise of about -1..1 with grains of `cell` pixels, (y, x) in the image. Two
+ * lattices at an angle to the pixels and to each other, or the eye finds the squares. */
+static double texture(uint64_t seed, uint32_t serial, double y, double x, double cell)
+{
+    double a, b;
+
+    y /= cell;
+    x /= cell;
+    a = lattice(seed, 2u * serial, 0.8 * y + 0.6 * x, 0.8 * x - 0.6 * y);
+    y *= 0.85;
+    x *= 0.85;
+    b = lattice(seed, 2u * serial + 1u, (12.0 * x - 5.0 * y) / 13.0, (12.0 * y + 5.0 * x) / 13.0);
+    return 0.75 * (a + b);
 }
 
 static double gauss(double x, double sigma)
@@ -155,12 +176,22 @@ static double profile_at(const profile *p, double r)
     return p->v[i] + (t - i) * (p->v[i + 1] - p->v[i]);
 }
 
+/* Relative change of a particle's phase from place to place: membranes carry proteins and
+ * thin out; cores are grainy, relatively less so where many grains overlap. */
+static double unevenness(uint64_t seed, const lp_synth_shape *s, double y, double x, double cell)
+{
+    double n = s->r / (4.0 * cell);
+
+    if (s->kind == LP_SYNTH_SHELL) return 0.4 * texture(seed, s->serial, y, x, 1.5 * cell);
+    return 0.55 / sqrt(n < 1.0 ? 1.0 : n) * texture(seed, s->serial, y, x, cell);
+}
+
 lp_status lp_synth_draw_shape(lp_synth_canvas *c, const lp_synth_options *o, uint64_t seed,
                               const lp_synth_shape *s, lp_err *err)
 {
     int shell = s->kind == LP_SYNTH_SHELL, y, y0, y1, x0, x1;
     double reach = s->extent + 2.5 / o->pixel_nm + 2.0, cy = s->y + c->halo, cx = s->x + c->halo;
-    double cell = (shell ? 5.0 : 3.2) / o->pixel_nm, px = o->pixel_nm;
+    double cell = (shell ? 4.0 : 2.8) / o->pixel_nm, px = o->pixel_nm;
     profile body = {.v = NULL}, lobe = {.v = NULL};
     lp_status st;
 
@@ -189,8 +220,7 @@ lp_status lp_synth_draw_shape(lp_synth_canvas *c, const lp_synth_options *o, uin
                 v += w * profile_at(&lobe, sqrt(ey * ey + ex * ex));
             }
             if (v == 0.0) continue;
-            v *= 1.0 +
-                 (shell ? 0.3 : 0.22) * texture(seed, s->serial, y - c->halo, x - c->halo, cell);
+            v *= 1.0 + unevenness(seed, s, y - c->halo, x - c->halo, cell);
             c->phase[(size_t)y * c->Lx + x] += (float)v;
         }
     }
@@ -209,7 +239,7 @@ void lp_synth_ice_init(lp_synth_ice *ice, const lp_synth_options *o, uint64_t se
     lp_det_sincos(lp_rng_uniform(&g), &sn, &cs);
     ice->gy = o->ice_gradient * sn;
     ice->gx = o->ice_gradient * cs;
-    ice->bowl = o->ice_gradient * lp_rng_range(&g, -0.4, 1.0);
+    ice->bowl = o->ice_gradient * lp_rng_range(&g, -0.3, 0.6);
 }
 
 double lp_synth_ice_at(const lp_synth_ice *ice, const lp_synth_options *o, int y, int x)
@@ -221,10 +251,10 @@ double lp_synth_ice_at(const lp_synth_ice *ice, const lp_synth_options *o, int y
 }
 
 /* Amorphous ice scatters at random: white phase noise, which the lens turns into the
- * grain and Thon rings of the background. 0.028 rad at 100 nm of ice and 1 nm pixels. */
+ * grain and Thon rings of the background. GRAIN rad at 100 nm of ice and 1 nm pixels. */
 void lp_synth_draw_ice(lp_synth_canvas *c, const lp_synth_options *o, uint64_t seed)
 {
-    double base = 0.028 / o->pixel_nm * sqrt(o->ice_nm / 100.0);
+    double base = GRAIN / o->pixel_nm * sqrt(o->ice_nm / 100.0);
     lp_synth_ice ice;
     int y;
 
@@ -291,6 +321,29 @@ static void random_lump(lump *l, lp_rng *g, const lp_synth_options *o, double r_
     l->facets = 0;
 }
 
+/* What floats in the buffer: faint grains of 4 nm, in patches. */
+static void draw_clutter(lp_synth_canvas *c, const lp_synth_options *o, uint64_t seed)
+{
+    double cell = 4.0 / o->pixel_nm;
+    int y;
+
+    if (cell < 1.5) cell = 1.5;
+#pragma omp parallel for schedule(static)
+    for (y = 0; y < c->Ly; y++) {
+        int x;
+
+        for (x = 0; x < c->Lx; x++) {
+            int iy = y - c->halo, ix = x - c->halo;
+            double patch = 0.5 + 0.5 * lattice(seed, TEXTURE_PATCH, iy / (20.0 * cell) + 0.37,
+                                               ix / (20.0 * cell) + 0.61);
+
+            c->phase[(size_t)y * c->Lx + x] +=
+                (float)(0.08 * o->contamination * patch *
+                        texture(seed, TEXTURE_CLUTTER, iy, ix, cell));
+        }
+    }
+}
+
 /* Carbon film outside a round hole whose edge passes through the image. */
 static void draw_carbon(lp_synth_canvas *c, const lp_synth_options *o, uint64_t seed, lp_rng *g)
 {
@@ -311,12 +364,12 @@ static void draw_carbon(lp_synth_canvas *c, const lp_synth_options *o, uint64_t 
         for (x = 0; x < c->Lx; x++) {
             double dy = y - cy, dx = x - cx, d = (sqrt(dy * dy + dx * dx) - r) * px, t, z[2];
 
-            d += 3.0 * texture(seed, 1u << 31, y - c->halo, x - c->halo, 14.0 / px);
+            d += 3.0 * texture(seed, TEXTURE_CARBON, y - c->halo, x - c->halo, 14.0 / px);
             if (d <= 0.0) continue;
             t = d < 5.0 ? d / 5.0 : 1.0;
             lp_rng_normal_at(seed, LP_STREAM_CARBON, y - c->halo, x - c->halo, z);
             c->phase[(size_t)y * c->Lx + x] +=
-                (float)(t * (k * CARBON_V * thick + 0.028 / px * sqrt(thick / 10.0) * z[0]));
+                (float)(t * (k * CARBON_V * thick + GRAIN / px * sqrt(thick / 10.0) * z[0]));
         }
     }
 }
@@ -331,6 +384,7 @@ void lp_synth_draw_dirt(lp_synth_canvas *c, const lp_synth_options *o, uint64_t 
 
     if (level <= 0.0) return;
     lp_rng_init(&g, seed, LP_STREAM_DIRT, 0);
+    draw_clutter(c, o, seed);
     if (lp_rng_uniform(&g) < 0.4 * level) draw_carbon(c, o, seed, &g);
     /* Ice crystals: dense, faceted. */
     for (n = lp_rng_count(&g, 3.0 * level * field); n > 0; n--) {
@@ -348,14 +402,14 @@ void lp_synth_draw_dirt(lp_synth_canvas *c, const lp_synth_options *o, uint64_t 
     /* Dark blobs: small, round, dense. */
     for (n = lp_rng_count(&g, 7.0 * level * field); n > 0; n--) {
         random_lump(&l, &g, o, lp_rng_range(&g, 2.5, 8.0));
-        l.phase = lp_rng_range(&g, 0.5, 1.5);
+        l.phase = lp_rng_range(&g, 0.25, 1.2);
         draw_lump(c, &l);
     }
     /* Debris: faint lipid and protein specks everywhere. */
     for (k = 0; k < 4; k++)
         for (n = lp_rng_count(&g, 25.0 * level * (field < 1.2 ? field : 1.2)); n > 0; n--) {
             random_lump(&l, &g, o, lp_rng_range(&g, 2.0, 5.0));
-            l.phase = lp_rng_range(&g, 0.04, 0.16);
+            l.phase = lp_rng_range(&g, 0.04, 0.22);
             draw_lump(c, &l);
         }
 }

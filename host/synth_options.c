@@ -19,7 +19,7 @@ void lp_synth_defaults(lp_synth_options *o)
         .blebs = 0.2,
         .irregular = 1.0,
         .contamination = 0.4,
-        .ice_gradient = 0.4,
+        .ice_gradient = 0.25,
         .ice_nm = 100.0,
         .contrast = 1.0,
         .dose = 20.0,

@@ -54,7 +54,7 @@ static double unit_radius(const lp_synth_shape *s)
 static void make_shape(const lp_synth_options *o, lp_rng *g, double diameter, uint32_t serial,
                        lp_synth_shape *s)
 {
-    static const double sigma[LP_SYNTH_MODES] = {0.030, 0.012, 0.007, 0.004};
+    static const double sigma[LP_SYNTH_MODES] = {0.040, 0.015, 0.008, 0.005};
     double wave = 0.0, sum2 = 0.0, scale, t, q, sn, cs;
     int k;
 
@@ -83,7 +83,7 @@ static void make_shape(const lp_synth_options *o, lp_rng *g, double diameter, ui
     }
     q = lp_rng_uniform(g);
     if (s->kind == LP_SYNTH_SHELL && q < 0.15 && diameter * o->pixel_nm > 45.0) s->lamellae = 2;
-    s->strength = o->contrast * lp_det_exp(0.15 * lp_rng_normal(g));
+    s->strength = o->contrast * lp_det_exp(0.25 * lp_rng_normal(g));
     scale = 0.5 * diameter / s->req;
     s->r *= scale, s->lr *= scale, s->ly *= scale, s->lx *= scale;
     s->extent *= scale, s->req *= scale;
