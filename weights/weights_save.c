@@ -1,0 +1,176 @@
+/* The writer of the model file. */
+#include <stdlib.h>
+
+#include "arch.h"
+#include "half.h"
+#include "hdf5_util.h"
+#include "outfile.h"
+#include "weights.h"
+
+/* 6 compresses weights as far as 9 does and inflates as fast. */
+#define DEFLATE_LEVEL 6
+
+/* group/name [shape] of mem_type = file_type; chunked where it has dimensions. */
+static lp_status put(hid_t group, const char *name, hid_t type, int ndim, const int *shape,
+                     const void *data)
+{
+    hsize_t dims[4];
+    hid_t space = -1, plist = -1, set = -1;
+    lp_status st = LP_EIO;
+    int i;
+
+    for (i = 0; i < ndim; i++) dims[i] = (hsize_t)shape[i];
+    space = ndim ? H5Screate_simple(ndim, dims, NULL) : H5Screate(H5S_SCALAR);
+    plist = H5Pcreate(H5P_DATASET_CREATE);
+    if (space < 0 || plist < 0) goto done;
+    H5Pset_obj_track_times(plist, 0); /* same model, same bytes */
+    if (ndim && (H5Pset_chunk(plist, ndim, dims) < 0 || H5Pset_shuffle(plist) < 0 ||
+                 H5Pset_deflate(plist, DEFLATE_LEVEL) < 0))
+        goto done;
+    set = H5Dcreate2(group, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    if (set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0) st = LP_OK;
+done:
+    if (set >= 0) H5Dclose(set);
+    if (plist >= 0) H5Pclose(plist);
+    if (space >= 0) H5Sclose(space);
+    return st;
+}
+
+static hid_t make_group(hid_t file, const char *name)
+{
+    hid_t plist = H5Pcreate(H5P_GROUP_CREATE), g;
+
+    H5Pset_obj_track_times(plist, 0);
+    g = H5Gcreate2(file, name, H5P_DEFAULT, plist, H5P_DEFAULT);
+    H5Pclose(plist);
+    return g;
+}
+
+static lp_status write_state(hid_t file, const lp_weights *w, const char *path, int half,
+                             lp_err *err)
+{
+    hid_t group = make_group(file, "state"), half_type = lp_hdf5_half_type();
+    uint16_t *buf = NULL;
+    size_t over;
+    lp_status st = group < 0 || half_type < 0 ? LP_EIO : LP_OK;
+    int i;
+
+    for (i = 0; i < w->n_tensors && !st; i++) {
+        const lp_tensor *t = &w->tensors[i];
+
+        /* Norms, biases, diameters and counters stay exact: they are few, and a variance can
+         * be too large for half. */
+        if (!half || t->ndim < 2) {
+            st = put(group, t->name, H5T_IEEE_F32LE, t->ndim, t->shape, t->data);
+            continue;
+        }
+        if (!(buf = malloc(t->n * sizeof *buf))) {
+            st = lp_fail_mem(err, path, (double)t->n * sizeof *buf);
+            goto done;
+        }
+        if ((over = lp_half_from_float(buf, t->data, t->n))) {
+            st = lp_fail(err, LP_EARG,
+                         "%s: %s has %zu weights too large for float16; convert "
+                         "with --float",
+                         path, t->name, over);
+            goto done;
+        }
+        st = put(group, t->name, half_type, t->ndim, t->shape, buf);
+        free(buf);
+        buf = NULL;
+    }
+    if (st) lp_fail(err, st, "%s: cannot write the model: disk full or not writable", path);
+done:
+    free(buf);
+    if (half_type >= 0) H5Tclose(half_type);
+    if (group >= 0) H5Gclose(group);
+    return st;
+}
+
+static lp_status write_extras(hid_t file, const lp_weights *w)
+{
+    const lp_size_model *m = w->size;
+    hid_t group;
+    lp_status st = LP_OK;
+
+    if (m) {
+        if ((group = make_group(file, "size")) < 0) return LP_EIO;
+        if (put(group, "A", H5T_IEEE_F64LE, 1, &m->n, m->A) ||
+            put(group, "smean", H5T_IEEE_F64LE, 1, &m->n, m->smean) ||
+            put(group, "ymean", H5T_IEEE_F64LE, 0, NULL, &m->ymean) ||
+            put(group, "diam_mean", H5T_IEEE_F64LE, 0, NULL, &m->diam_mean))
+            st = LP_EIO;
+        H5Gclose(group);
+    }
+    if (w->test_x && !st) {
+        int x[4] = {1, w->nbase[0], w->test_ly, w->test_lx},
+            y[4] = {1, w->nout, w->test_ly, w->test_lx};
+
+        if ((group = make_group(file, "selftest")) < 0) return LP_EIO;
+        if (put(group, "x", H5T_IEEE_F32LE, 4, x, w->test_x) ||
+            put(group, "y", H5T_IEEE_F32LE, 4, y, w->test_y))
+            st = LP_EIO;
+        H5Gclose(group);
+    }
+    return st;
+}
+
+static lp_status write_attributes(hid_t file, const lp_weights *w)
+{
+    double nbase[LP_MAX_NBASE], one = 1, nout = w->nout, sz = w->sz;
+    int i;
+
+    for (i = 0; i < w->n_nbase; i++) nbase[i] = w->nbase[i];
+    if (lp_hdf5_put_text(file, "format", "lipopose-weights") ||
+        lp_hdf5_put_numbers(file, "version", H5T_STD_I32LE, &one, 1, 1) ||
+        lp_hdf5_put_numbers(file, "nbase", H5T_STD_I32LE, nbase, w->n_nbase, 0) ||
+        lp_hdf5_put_numbers(file, "nout", H5T_STD_I32LE, &nout, 1, 1) ||
+        lp_hdf5_put_numbers(file, "sz", H5T_STD_I32LE, &sz, 1, 1) ||
+        lp_hdf5_put_numbers(file, "diam_mean", H5T_IEEE_F64LE, &w->diam_mean, 1, 1) ||
+        lp_hdf5_put_numbers(file, "diam_labels", H5T_IEEE_F64LE, &w->diam_labels, 1, 1) ||
+        lp_hdf5_put_text(file, "source", w->source) ||
+        lp_hdf5_put_text(file, "source_sha256", w->source_sha256) ||
+        lp_hdf5_put_text(file, "licence", w->licence))
+        return LP_EIO;
+    if (w->diam_range[1] > 0 &&
+        lp_hdf5_put_numbers(file, "diam_range", H5T_IEEE_F64LE, w->diam_range, 2, 0))
+        return LP_EIO;
+    return LP_OK;
+}
+
+lp_status lp_weights_save(const lp_weights *w, const char *path, int half, lp_err *err)
+{
+    lp_hdf5_quiet quiet;
+    hid_t fapl = -1, file = -1;
+    char *tmp = NULL;
+    lp_status st;
+
+    if ((st = lp_weights_check(w, path, err))) return st;
+    if ((st = lp_outfile_begin(path, &tmp, err))) return st;
+    lp_hdf5_quiet_on(&quiet);
+    fapl = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    H5Pset_file_locking(fapl, 0, 1); /* cluster file systems have no locks */
+    /* The newest format has no index for a dataset of one chunk: 2 kB less for each. */
+    H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    if ((file = H5Fcreate(tmp, H5F_ACC_TRUNC, H5P_DEFAULT, fapl)) < 0) {
+        st = lp_fail(err, LP_EIO, "%s: cannot write the model: HDF5 cannot make the file", path);
+        goto done;
+    }
+    if ((st = write_state(file, w, path, half, err))) goto done;
+    st = write_extras(file, w);
+    if (!st) st = write_attributes(file, w);
+    if (H5Fclose(file) < 0) st = LP_EIO;
+    file = -1;
+    if (st) lp_fail(err, st, "%s: cannot write the model: disk full or not writable", path);
+done:
+    if (file >= 0) H5Fclose(file);
+    if (fapl >= 0) H5Pclose(fapl);
+    lp_hdf5_quiet_off(&quiet);
+    if (st)
+        lp_outfile_discard(tmp);
+    else
+        st = lp_outfile_commit(tmp, path, err);
+    free(tmp);
+    return st;
+}
