@@ -11,6 +11,9 @@
 /* Weights below this fraction of the largest are left out: far below float32's resolution. */
 #define NEGLIGIBLE 1e-10
 
+/* Blocks of one image. */
+#define MAX_BLOCKS (1 << 20)
+
 /* np.linspace(0, L - b, n).astype(int)[i] */
 static int block_start(int i, int n, int last)
 {
@@ -29,11 +32,15 @@ lp_status lp_normalize99_tile(float *img, int Ly, int Lx, int blocksize, const d
     int64_t tiles = (int64_t)ny * nx, n = (int64_t)Ly * Lx, t;
     size_t rank_bytes = lp_percentile_scratch(1), resize_bytes = lp_resize_scratch(Lx, nthreads);
     size_t scratch_bytes = rank_bytes * (size_t)nthreads;
-    size_t bytes = ((size_t)n * 2 + (size_t)tiles * 4) * sizeof(float);
-    float *map, *x01, *x99;
-    void *scratch;
+    size_t bytes = ((size_t)n * 2 + (size_t)tiles * 5) * sizeof(float);
+    float *map = NULL, *x01, *x99;
+    void *scratch = NULL;
     lp_status st = LP_OK;
 
+    if (tiles > MAX_BLOCKS)
+        return lp_fail(err, LP_EARG,
+                       "tile normalisation: blocks of %d px are too small for an image of %d x %d",
+                       blocksize, Ly, Lx);
     if (scratch_bytes < resize_bytes) scratch_bytes = resize_bytes;
     map = malloc(bytes);
     scratch = aligned_alloc(64, (scratch_bytes + 63) / 64 * 64);

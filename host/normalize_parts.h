@@ -8,7 +8,8 @@
 #include "status.h"
 
 /* normalize99_tile of img [Ly][Lx] in place. *flat = 1 where no block has a range of 1e-3
- * although the image is not constant (img is then left as it is), else 0. LP_ENOMEM. */
+ * although the image is not constant (img is then left as it is), else 0. LP_EARG for more than
+ * 2^20 blocks, LP_ENOMEM. */
 lp_status lp_normalize99_tile(float *img, int Ly, int Lx, int blocksize, const double percentile[2],
                               uint32_t *flat, lp_err *err);
 

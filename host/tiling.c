@@ -7,7 +7,7 @@
 #include "image.h"
 
 /* get_pad_yx with div 16 and extra 1. */
-static void pad_of(int L, int pad[2])
+void lp_tiling_pad(int L, int pad[2])
 {
     int fill = (L + 15) / 16 * 16 - L;
 
@@ -16,21 +16,20 @@ static void pad_of(int L, int pad[2])
 }
 
 /* np.linspace(0, last, n).astype(int) */
-static void fill_starts(int *start, int last, int n)
+void lp_tiling_starts(int *start, int n, int L, int l)
 {
+    int last = L - l, i;
     double step = n > 1 ? (double)last / (n - 1) : 0;
-    int i;
 
     for (i = 0; i < n; i++) start[i] = (int)(i * step);
     if (n > 1) start[n - 1] = last;
 }
 
-/* One axis of _taper_mask for a tile of l pixels; size is that of the square mask it is cut
- * from, which depends on both sides of the tile. */
-static void fill_taper(double *taper, int l, int size)
+/* One axis of _taper_mask. The square mask that a tile is cut from is at least 224 wide. */
+void lp_tiling_taper(double *taper, int l, int l_max)
 {
+    int size = l_max > 224 ? l_max : 224, first = size / 2 - l / 2, i;
     double mean = (size - 1) / 2.0;
-    int i, first = size / 2 - l / 2;
 
     for (i = 0; i < l; i++)
         taper[i] = 1.0 / (1.0 + exp((fabs(first + i - mean) - (size / 2.0 - 20)) / 7.5));
@@ -44,7 +43,7 @@ static void fill_navg(double *navg, const int *start, int n, const double *taper
         for (k = 0; k < l; k++) navg[start[i] + k] += taper[k];
 }
 
-static int count_tiles(int L, int bsize, double tile_overlap, int augment)
+int lp_tiling_count(int L, int bsize, double tile_overlap, int augment)
 {
     if (augment) return (int)fmax(2, ceil(2.0 * L / bsize));
     return L <= bsize ? 1 : (int)ceil((1.0 + 2 * tile_overlap) * L / bsize);
@@ -75,12 +74,12 @@ lp_status lp_tiling_plan(int Ly, int Lx, int bsize, double tile_overlap, int aug
     lp_tile_grid *g = &p.grid;
     size_t n_double, n_int;
     double *d;
-    int *s, size;
+    int *s, l_max;
 
     if (st) return st;
     memset(&p, 0, sizeof p);
-    pad_of(Ly, p.ypad);
-    pad_of(Lx, p.xpad);
+    lp_tiling_pad(Ly, p.ypad);
+    lp_tiling_pad(Lx, p.xpad);
     g->Ly = Ly;
     g->Lx = Lx;
     g->ypad = p.ypad[0];
@@ -94,8 +93,8 @@ lp_status lp_tiling_plan(int Ly, int Lx, int bsize, double tile_overlap, int aug
     }
     g->ly = g->Lyt < bsize ? g->Lyt : bsize;
     g->lx = g->Lxt < bsize ? g->Lxt : bsize;
-    g->ny = count_tiles(g->Lyt, bsize, tile_overlap, augment);
-    g->nx = count_tiles(g->Lxt, bsize, tile_overlap, augment);
+    g->ny = lp_tiling_count(g->Lyt, bsize, tile_overlap, augment);
+    g->nx = lp_tiling_count(g->Lxt, bsize, tile_overlap, augment);
     if ((int64_t)g->ny * g->nx > LP_MAX_TILES)
         return lp_fail(err, LP_ENOMEM,
                        "tiling: %d x %d tiles for %d x %d pixels: at most %d; use a larger bsize",
@@ -109,12 +108,11 @@ lp_status lp_tiling_plan(int Ly, int Lx, int bsize, double tile_overlap, int aug
         return lp_fail_mem(err, "tiling", (double)(n_double * sizeof *d + n_int * sizeof *s));
     d = p.mem;
     s = (int *)(d + n_double);
-    fill_starts(s, g->Lyt - g->ly, g->ny);
-    fill_starts(s + g->ny, g->Lxt - g->lx, g->nx);
-    size = g->ly > g->lx ? g->ly : g->lx;
-    if (size < 224) size = 224;
-    fill_taper(d, g->ly, size);
-    fill_taper(d + g->ly, g->lx, size);
+    lp_tiling_starts(s, g->ny, g->Lyt, g->ly);
+    lp_tiling_starts(s + g->ny, g->nx, g->Lxt, g->lx);
+    l_max = g->ly > g->lx ? g->ly : g->lx;
+    lp_tiling_taper(d, g->ly, l_max);
+    lp_tiling_taper(d + g->ly, g->lx, l_max);
     g->ystart = s;
     g->xstart = s + g->ny;
     g->ytaper = d;

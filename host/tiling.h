@@ -31,4 +31,14 @@ lp_status lp_tiling_plan(int Ly, int Lx, int bsize, double tile_overlap, int aug
                          lp_tiling *plan, lp_err *err);
 void lp_tiling_free(lp_tiling *plan); /* NULL and empty are fine; clears *plan */
 
+/* One axis of the plan, as the plan uses them. */
+/* get_pad_yx: zeros before and after an axis of L pixels. */
+void lp_tiling_pad(int L, int pad[2]);
+/* Tiles along a padded axis of L pixels (with augment, L >= bsize). */
+int lp_tiling_count(int L, int bsize, double tile_overlap, int augment);
+/* start [n]: first pixels of n tiles of l pixels. */
+void lp_tiling_starts(int *start, int n, int L, int l);
+/* taper [l] for a tile whose longer side is l_max; the mask is the product of both axes'. */
+void lp_tiling_taper(double *taper, int l, int l_max);
+
 #endif

@@ -45,8 +45,8 @@ void lp_scale_maps_ref(float *img, const float *x01, const float *x99, int64_t n
  * tiles are such, x01 = 0 and x99 = 1, and the result is 1, else 0. Then a Gaussian of one
  * tile over y, twice: Cellpose smooths axes 0 and 1 of [z][y][x], and for its default norm3D
  * axis 1 once more; x is never smoothed.
- * scratch: float [2 ny nx]. */
-int lp_tile_maps_ref(float *x01, float *x99, int ny, int nx, float *scratch);
+ * scratch: 3 ny nx values of 4 bytes. */
+int lp_tile_maps_ref(float *x01, float *x99, int ny, int nx, void *scratch);
 
 /* out[y][x] = sum over i < ty, k < tx of
  *             wy[i] wx[k] in[(y + oy + i) mod Ly][(x + ox + k) mod Lx].

@@ -99,26 +99,69 @@ static int is_flat(const float *x01, const float *x99, int64_t i)
     return !(x99[i] - x01[i] >= 1e-3f);
 }
 
-int lp_tile_maps_ref(float *x01, float *x99, int ny, int nx, float *scratch)
+/* near[y][x] = the column of the tile of row y nearest to x that is not flat, the left one of
+ * two equally near; -1 where the row has none. Returns the number of flat tiles. */
+static int64_t nearest_in_rows(int *near, const float *x01, const float *x99, int ny, int nx)
 {
-    int64_t n = (int64_t)ny * nx, i, k, flat = 0;
-    float *f01 = scratch, *f99 = scratch + n;
+    int64_t flat = 0;
+    int y, x, last;
 
-    for (i = 0; i < n; i++) flat += is_flat(x01, x99, i);
-    for (i = 0; i < n; i++) {
-        int64_t best = i, best_d = INT64_MAX;
+    for (y = 0; y < ny; y++) {
+        int64_t row = (int64_t)y * nx;
 
-        if (is_flat(x01, x99, i) && flat < n)
-            for (k = 0; k < n; k++) {
-                int64_t dy = k / nx - i / nx, dx = k % nx - i % nx, d = dy * dy + dx * dx;
+        for (x = 0, last = -1; x < nx; x++) {
+            if (is_flat(x01, x99, row + x))
+                flat++;
+            else
+                last = x;
+            near[row + x] = last;
+        }
+        for (x = nx - 1, last = -1; x >= 0; x--) {
+            int left = near[row + x];
 
-                if (d < best_d && !is_flat(x01, x99, k)) {
-                    best = k;
-                    best_d = d;
-                }
+            if (left == x) last = x;
+            if (last >= 0 && (left < 0 || last - x < x - left)) near[row + x] = last;
+        }
+    }
+    return flat;
+}
+
+/* The tile nearest to (y, x) that is not flat; there is one. Ties: lower tile index. */
+static int64_t nearest_tile(const int *near, int ny, int nx, int y, int x)
+{
+    int64_t best = INT64_MAX, best_d = INT64_MAX;
+    int dy, side;
+
+    for (dy = 0; dy < ny && (int64_t)dy * dy <= best_d; dy++)
+        for (side = -1; side <= 1; side += 2) {
+            int row = y + side * dy, col;
+            int64_t d, k;
+
+            if (row < 0 || row >= ny || (col = near[(int64_t)row * nx + x]) < 0) continue;
+            d = (int64_t)dy * dy + (int64_t)(col - x) * (col - x);
+            k = (int64_t)row * nx + col;
+            if (d < best_d || (d == best_d && k < best)) {
+                best = k;
+                best_d = d;
             }
-        f01[i] = flat < n ? x01[best] : 0;
-        f99[i] = flat < n ? x99[best] : 1;
+        }
+    return best;
+}
+
+int lp_tile_maps_ref(float *x01, float *x99, int ny, int nx, void *scratch)
+{
+    int64_t n = (int64_t)ny * nx, flat, i;
+    float *f01 = scratch, *f99 = f01 + n;
+    int *near = (int *)(f99 + n);
+
+    flat = nearest_in_rows(near, x01, x99, ny, nx);
+    for (i = 0; i < n; i++) {
+        int64_t k = i;
+
+        if (flat < n && is_flat(x01, x99, i))
+            k = nearest_tile(near, ny, nx, (int)(i / nx), (int)(i % nx));
+        f01[i] = flat < n ? x01[k] : 0;
+        f99[i] = flat < n ? x99[k] : 1;
     }
     smooth_y(x01, f01, ny, nx);
     smooth_y(f01, x01, ny, nx);

@@ -1,0 +1,43 @@
+/* inputs - from files and folders on the command line to a list of images.
+ *
+ * Folders give their image files in natural order (img2 before img10), without what a
+ * segmentation wrote there (names ending in _cp_masks, _masks, _overlay, ...) and without
+ * hidden files. Every input knows the path, without suffix, that its results start with. */
+#ifndef LP_INPUTS_H
+#define LP_INPUTS_H
+
+#include "status.h"
+
+typedef struct {
+    char *path;
+    char *base; /* savedir/stem, or the image's own folder/stem; results add _cp_masks.tif etc. */
+} lp_input;
+
+typedef struct {
+    lp_input *item;
+    int n;
+} lp_inputs;
+
+typedef struct {
+    const char *savedir;     /* NULL: beside each image */
+    const char *img_filter;  /* NULL, or what stems in folders must end with */
+    const char *mask_filter; /* NULL, or a further ending of stems to leave out of folders */
+    int look_one_level_down; /* also the folders inside a folder; below savedir they keep names */
+} lp_inputs_options;
+
+/* A file named twice counts once. LP_EIO where one does not exist, LP_EARG where a folder has
+ * no images or where two inputs would write the same results. *out is the caller's. */
+lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, lp_inputs *out,
+                         lp_err *err);
+void lp_inputs_free(lp_inputs *in);
+
+/* Makes folder path and its parents; it is no error if it exists. LP_EIO where that fails, or
+ * where it cannot be written to. */
+lp_status lp_inputs_make_folder(const char *path, lp_err *err);
+
+/* The file of a model given by path or name: the path itself if it exists, else NAME or NAME.h5
+ * in $LIPOPOSE_MODELS, the bundled models, $CELLPOSE_LOCAL_MODELS_PATH and ~/.cellpose/models.
+ * NULL is the bundled default. *path is the caller's, to free(). LP_EMISSING names the places. */
+lp_status lp_inputs_find_model(const char *name, char **path, lp_err *err);
+
+#endif
