@@ -1,0 +1,180 @@
+/* cmd_segment - `lipopose segment`: the options, with Cellpose's names, and the run. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "inputs.h"
+#include "options.h"
+#include "segment_run.h"
+
+typedef struct {
+    lp_run_options run;
+    lp_inputs_options find;
+    const char *dir, *image_path, *model, *backend, *precision, *compat;
+    int all_channels, do_3d, help, version, verbose;
+    double stitch_threshold;
+} args;
+
+static int fail(lp_status st, const lp_err *err)
+{
+    fprintf(stderr, "lipopose segment: %s\n", err->msg);
+    return st == LP_EARG ? 2 : st == LP_EMISSING ? 3 : 1;
+}
+
+static lp_status check(args *a, const char *seen_lowhigh, lp_err *err)
+{
+    lp_segment_options *s = &a->run.segment;
+
+    if (a->do_3d)
+        return lp_fail(err, LP_EARG, "--do_3D: volumes are not supported yet; sections of a stack "
+                                     "are segmented one by one without it");
+    if (a->stitch_threshold != 0)
+        return lp_fail(err, LP_EARG, "--stitch_threshold: stitching sections is not supported yet; "
+                                     "leave it away to segment them one by one");
+    if (a->all_channels) s->chan = -1;
+    if (!a->backend) a->backend = "auto";
+    a->run.session.backend = a->backend;
+    if (!a->precision || !strcmp(a->precision, "auto"))
+        a->run.session.precision = LP_PRECISION_AUTO;
+    else if (!strcmp(a->precision, "fp32"))
+        a->run.session.precision = LP_PRECISION_FP32;
+    else if (!strcmp(a->precision, "bf16"))
+        a->run.session.precision = LP_PRECISION_BF16;
+    else
+        return lp_fail(err, LP_EARG, "--precision %s: choose auto, fp32 or bf16", a->precision);
+    if (a->compat && strcmp(a->compat, "cellpose3"))
+        return lp_fail(err, LP_EARG, "--compat %s: only cellpose3 is known", a->compat);
+    s->compat_cellpose3 = a->compat != NULL;
+    s->use_lowhigh = *seen_lowhigh;
+    if (s->chan < -1 || s->chan > LP_MAX_CHANNELS || s->chan2 < 0 || s->chan2 > LP_MAX_CHANNELS)
+        return lp_fail(err, LP_EARG, "--chan %d --chan2 %d: 0 is grey or none, 1 red, 2 green, 3 "
+                                     "blue",
+                       s->chan, s->chan2);
+    if (a->run.page < 0) return lp_fail(err, LP_EARG, "--page %d: pages count from 1", a->run.page);
+    if (a->run.session.threads < 0 || a->run.session.threads > 1024)
+        return lp_fail(err, LP_EARG, "--threads %d: must be 1 to 1024, or 0 for all",
+                       a->run.session.threads);
+    return LP_OK;
+}
+
+int lp_cmd_segment(int argc, char **argv)
+{
+    args a = {.run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1}};
+    lp_segment_options *s = &a.run.segment;
+    lp_run_options *r = &a.run;
+    char **names = calloc((size_t)argc + 2, sizeof *names), *model = NULL;
+    lp_inputs in = {0};
+    lp_err err = {0};
+    lp_status st;
+    int n = 0, code = 0, lowhigh = 0;
+
+    *s = lp_segment_defaults();
+    {
+        const lp_option table[] = {
+            {"Input", LP_OPT_GROUP, NULL, NULL, NULL},
+            {"dir", LP_OPT_STRING, &a.dir, "DIR", "folder of images (or name it without --dir)"},
+            {"image_path", LP_OPT_STRING, &a.image_path, "FILE", "one image"},
+            {"look_one_level_down", LP_OPT_ON, &a.find.look_one_level_down, NULL,
+             "also take the folders inside the folder"},
+            {"img_filter", LP_OPT_STRING, &a.find.img_filter, "END", "only names that end so"},
+            {"mask_filter", LP_OPT_STRING, &a.find.mask_filter, "END", "no names that end so"},
+            {"page", LP_OPT_INT, &r->page, "N", "only page or section N, counted from 1"},
+            {"chan", LP_OPT_INT, &s->chan, "N", "0 grey (default), 1 red, 2 green, 3 blue"},
+            {"chan2", LP_OPT_INT, &s->chan2, "N", "second channel: 0 none (default), 1, 2, 3"},
+            {"all_channels", LP_OPT_ON, &a.all_channels, NULL, "all channels as they are"},
+            {"Model", LP_OPT_GROUP, NULL, NULL, NULL},
+            {"model", LP_OPT_STRING, &a.model, "FILE", ".h5 or Cellpose .pth (default: bundled)"},
+            {"pretrained_model", LP_OPT_STRING, &a.model, "FILE", "the same"},
+            {"diameter", LP_OPT_DOUBLE, &s->diameter, "PX", "of the particles (30); 0: estimate"},
+            {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto, cpu or cuda"},
+            {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
+            {"threads", LP_OPT_INT, &r->session.threads, "N", "CPU threads (all)"},
+            {"batch_size", LP_OPT_INT, &s->batch_size, "N", "tiles per call of the network (auto)"},
+            {"bsize", LP_OPT_INT, &s->bsize, "PX", "tile (224)"},
+            {"tile_overlap", LP_OPT_DOUBLE, &s->tile_overlap, "F", "overlap of tiles (0.1)"},
+            {"augment", LP_OPT_ON, &s->augment, NULL, "flipped, half overlapping tiles"},
+            {"Normalisation", LP_OPT_GROUP, NULL, NULL, NULL},
+            {"no_norm", LP_OPT_OFF, &s->normalize, NULL, "grey values are right as they are"},
+            {"norm_percentile", LP_OPT_DOUBLE2, s->norm_percentile, "LO HI", "become 0 and 1 (1 99)"},
+            {"lowhigh", LP_OPT_DOUBLE2, s->lowhigh, "LO HI", "grey values that become 0 and 1"},
+            {"invert", LP_OPT_ON, &s->invert, NULL, "dark becomes bright"},
+            {"tile_norm_blocksize", LP_OPT_INT, &s->tile_norm_blocksize, "PX", "normalise by tiles"},
+            {"sharpen_radius", LP_OPT_DOUBLE, &s->sharpen_radius, "PX", "subtract the surround"},
+            {"smooth_radius", LP_OPT_DOUBLE, &s->smooth_radius, "PX", "Gaussian smoothing"},
+            {"Masks", LP_OPT_GROUP, NULL, NULL, NULL},
+            {"flow_threshold", LP_OPT_DOUBLE, &s->flow_threshold, "X", "flow error (0.4); 0: off"},
+            {"cellprob_threshold", LP_OPT_DOUBLE, &s->cellprob_threshold, "X",
+             "lower finds more and larger masks (0)"},
+            {"min_size", LP_OPT_INT, &s->min_size, "N", "pixels per mask (15); -1: off"},
+            {"max_size_fraction", LP_OPT_DOUBLE, &s->max_size_fraction, "F", "of the image (0.4)"},
+            {"niter", LP_OPT_INT, &s->niter, "N", "steps along the flows (0: by diameter)"},
+            {"no_resample", LP_OPT_OFF, &s->resample, NULL, "follow flows at the network's size"},
+            {"no_interp", LP_OPT_OFF, &s->interp, NULL, "do not interpolate flows"},
+            {"exclude_on_edges", LP_OPT_ON, &s->exclude_on_edges, NULL, "drop cut particles"},
+            {"compat", LP_OPT_STRING, &a.compat, "cellpose3", "keep Cellpose 3's two mask defects"},
+            {"Output", LP_OPT_GROUP, NULL, NULL, NULL},
+            {"savedir", LP_OPT_STRING, &r->savedir, "DIR", "for results (beside each image)"},
+            {"save_tif", LP_OPT_ON, &r->save_tif, NULL, "masks as TIFF (always written)"},
+            {"save_png", LP_OPT_ON, &r->save_png, NULL, "masks as PNG too"},
+            {"no_overlay", LP_OPT_OFF, &r->save_overlay, NULL, "no picture"},
+            {"ids", LP_OPT_ON, &r->ids, NULL, "numbers in the picture"},
+            {"save_outlines", LP_OPT_ON, &r->save_outlines, NULL, "Cellpose's outline picture"},
+            {"save_txt", LP_OPT_ON, &r->save_txt, NULL, "outlines as text for ImageJ"},
+            {"save_rois", LP_OPT_ON, &r->save_rois, NULL, "outlines as ImageJ ROIs"},
+            {"save_flows", LP_OPT_ON, &r->save_flows, NULL, "flows as TIFF"},
+            {"save_h5", LP_OPT_ON, &r->save_h5, NULL, "masks, flows and cellprob as HDF5"},
+            {"json", LP_OPT_ON, &r->json, NULL, "one JSON record per image on stdout"},
+            {"quiet", LP_OPT_ON, &r->quiet, NULL, "only errors"},
+            {"help", LP_OPT_ON, &a.help, NULL, "this list"},
+            /* Cellpose's, accepted without effect here. */
+            {"verbose", LP_OPT_ON, &a.verbose, NULL, NULL},
+            {"no_npy", LP_OPT_ON, NULL, NULL, NULL},
+            {"use_gpu", LP_OPT_ON, NULL, NULL, NULL},
+            {"version", LP_OPT_ON, &a.version, NULL, NULL},
+            {"do_3D", LP_OPT_ON, &a.do_3d, NULL, NULL},
+            {"stitch_threshold", LP_OPT_DOUBLE, &a.stitch_threshold, NULL, NULL},
+            {NULL, LP_OPT_GROUP, NULL, NULL, NULL},
+        };
+        char seen[sizeof table / sizeof *table] = {0}, given = 0;
+        size_t i;
+
+        if (!names) return 1;
+        if ((st = lp_options_parse(table, argc, argv, names, &n, seen, &err))) goto done;
+        if (a.help) {
+            printf("usage: lipopose segment [options] IMAGE|FOLDER ...\n"
+                   "Writes NAME_cp_masks.tif, NAME_particles.csv and NAME_overlay.png per image.\n");
+            lp_options_help(table, stdout);
+            free(names);
+            return 0;
+        }
+        for (i = 0; table[i].name; i++)
+            if (!strcmp(table[i].name, "lowhigh")) given = seen[i];
+        lowhigh = given;
+    }
+    {
+        char given = (char)lowhigh;
+
+        if ((st = check(&a, &given, &err))) goto done;
+    }
+    if (a.dir) names[n++] = (char *)(size_t)a.dir;
+    if (a.image_path) names[n++] = (char *)(size_t)a.image_path;
+    if (n == 0) {
+        st = lp_fail(&err, LP_EARG, "no images given: name files or folders, or see --help");
+        goto done;
+    }
+    if ((st = lp_inputs_find_model(a.model, &model, &err))) goto done;
+    r->model = model;
+    r->model_name = a.model ? a.model : "emps (bundled)";
+    a.find.savedir = r->savedir;
+    if (r->savedir && (st = lp_inputs_make_folder(r->savedir, &err))) goto done;
+    if ((st = lp_inputs_find(names, n, &a.find, &in, &err))) goto done;
+    code = lp_segment_run(&in, r);
+done:
+    if (st) code = fail(st, &err);
+    lp_inputs_free(&in);
+    free(model);
+    free(names);
+    return code;
+}

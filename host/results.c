@@ -1,0 +1,195 @@
+#include "results.h"
+
+#include <limits.h>
+#include <omp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../kernels/resize.h"
+#include "overlay.h"
+#include "write_csv.h"
+#include "write_flows.h"
+#include "write_masks.h"
+#include "write_outlines.h"
+#include "write_png.h"
+#include "write_run.h"
+
+/* HDF5 allows one call at a time. */
+static pthread_mutex_t hdf5_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* base + suffix into path, remembered in res. */
+static lp_status name_output(const char *base, const char *suffix, char *path, lp_results *res,
+                             lp_err *err)
+{
+    if (snprintf(path, PATH_MAX, "%s%s", base, suffix) >= PATH_MAX)
+        return lp_fail(err, LP_EIO, "%s%s: the path is too long", base, suffix);
+    if (res->n_outputs < LP_MAX_OUTPUTS && (res->output[res->n_outputs] = strdup(path)))
+        res->n_outputs++;
+    return LP_OK;
+}
+
+/* The plane that is measured and shown: the channel segmented, or the mean of all. */
+static lp_status grey_plane(const lp_image *im, const lp_segment_options *o, float **mean,
+                            const float **plane, lp_err *err)
+{
+    size_t n = (size_t)im->Ly * im->Lx, i;
+    int c;
+
+    *mean = NULL;
+    if (im->nchan == 1 || o->chan != 0) {
+        *plane = im->data + (o->chan > 0 && o->chan <= im->nchan ? (size_t)(o->chan - 1) * n : 0);
+        return LP_OK;
+    }
+    if (!(*mean = malloc(n * sizeof(float)))) return lp_fail_mem(err, "image", (double)n * 4);
+    for (i = 0; i < n; i++) {
+        float s = 0;
+
+        for (c = 0; c < im->nchan; c++) s += im->data[c * n + i];
+        (*mean)[i] = s / (float)im->nchan;
+    }
+    *plane = *mean;
+    return LP_OK;
+}
+
+/* nchan planes at the image's size: in itself, or resized into *own. */
+static lp_status at_image_size(const float *in, int nchan, const lp_result *seg, float **own,
+                               const float **out, lp_err *err)
+{
+    size_t bytes = (size_t)nchan * seg->Ly * seg->Lx * sizeof(float);
+
+    *own = NULL;
+    if (seg->net_Ly == seg->Ly && seg->net_Lx == seg->Lx) {
+        *out = in;
+        return LP_OK;
+    }
+    if (!(*own = malloc(bytes))) return lp_fail_mem(err, "flows", (double)bytes);
+    lp_resize_ref(*own, in, nchan, seg->net_Ly, seg->net_Lx, seg->Ly, seg->Lx);
+    *out = *own;
+    return LP_OK;
+}
+
+static lp_status write_overlay(const char *path, const float *plane, const lp_labels *masks,
+                               const lp_results *res, const lp_run_options *o, lp_err *err)
+{
+    lp_overlay_opts oo = {.ids = o->ids, .pixel_nm = res->pixel_nm};
+    lp_rgb rgb = {0};
+    lp_status st = lp_overlay_draw(plane, masks, res->particle, res->n, &oo, &rgb, err);
+
+    if (!st) st = lp_write_png(path, rgb.data, rgb.Ly, rgb.Lx, 3, 8, err);
+    lp_rgb_free(&rgb);
+    return st;
+}
+
+static lp_status write_outlines(const char *path, const float *plane, const lp_labels *masks,
+                                lp_err *err)
+{
+    lp_rgb rgb = {0};
+    lp_status st = lp_overlay_outlines(plane, masks, &rgb, err);
+
+    if (!st) st = lp_write_png(path, rgb.data, rgb.Ly, rgb.Lx, 3, 8, err);
+    lp_rgb_free(&rgb);
+    return st;
+}
+
+static lp_status write_h5(const char *path, const char *image, int page, const lp_labels *masks,
+                          const float *flows, const float *cellprob, const lp_results *res,
+                          const lp_run_options *o, lp_err *err)
+{
+    lp_run_file f = {
+        .image = image,
+        .model = o->model_name,
+        .page = page + 1,
+        .min_size = o->segment.min_size,
+        .niter = o->segment.niter,
+        .diameter = res->diameter,
+        .flow_threshold = o->segment.flow_threshold,
+        .cellprob_threshold = o->segment.cellprob_threshold,
+        .pixel_nm = res->pixel_nm,
+        .masks = masks,
+        .flows = flows,
+        .cellprob = cellprob,
+    };
+    lp_status st;
+
+    pthread_mutex_lock(&hdf5_lock);
+    st = lp_write_run(path, &f, err);
+    pthread_mutex_unlock(&hdf5_lock);
+    return st;
+}
+
+static void stages(lp_results *res, const lp_result *seg, double read, double write)
+{
+    int i;
+
+    res->stage[0] = (lp_json_stage){"read", read};
+    for (i = 0; i < LP_T_NSTAGES; i++)
+        res->stage[i + 1] = (lp_json_stage){lp_stage_names[i], seg->seconds[i]};
+    res->stage[LP_T_NSTAGES + 1] = (lp_json_stage){"write", write};
+    res->n_stages = LP_T_NSTAGES + 2;
+}
+
+lp_status lp_results_write(const char *base, const char *image, int page, const lp_image *im,
+                           const lp_result *seg, double read, const lp_run_options *o,
+                           lp_results *out, lp_err *err)
+{
+    lp_labels masks = {.data = seg->masks, .Ly = seg->Ly, .Lx = seg->Lx};
+    lp_results res = {.diameter = seg->diameter, .pixel_nm = im->pixel_nm, .Ly = seg->Ly,
+                      .Lx = seg->Lx};
+    float *mean = NULL, *own_prob = NULL, *own_flows = NULL;
+    const float *plane = NULL, *cellprob = NULL, *flows = NULL;
+    double t = omp_get_wtime();
+    char path[PATH_MAX];
+    int fits = 1;
+    lp_status st;
+
+    if ((st = grey_plane(im, &o->segment, &mean, &plane, err))) goto done;
+    if ((st = at_image_size(seg->cellprob, 1, seg, &own_prob, &cellprob, err))) goto done;
+    if ((st = lp_measure_particles(&masks, plane, cellprob, seg->flow_error, seg->n, seg->diameter,
+                                   &res.particle, &res.n, err)))
+        goto done;
+#define WRITE(wanted, suffix, call)                                                                \
+    if (wanted) {                                                                                  \
+        if ((st = name_output(base, suffix, path, &res, err))) goto done;                          \
+        if ((st = (call))) goto done;                                                              \
+    }
+    WRITE(o->save_png, "_cp_masks.png", lp_write_masks_png(path, &masks, &fits, err));
+    if (!fits) free(res.output[--res.n_outputs]); /* too many labels for a PNG */
+    WRITE(o->save_tif || !fits, "_cp_masks.tif", lp_write_masks(path, &masks, err));
+    WRITE(o->save_outlines, "_outlines_cp_masks.png", write_outlines(path, plane, &masks, err));
+    WRITE(o->save_txt, "_cp_outlines.txt", lp_write_outlines_txt(path, &masks, err));
+    WRITE(o->save_rois, "_rois.zip", lp_write_rois(path, &masks, err));
+    if (o->save_flows || o->save_h5) {
+        if ((st = at_image_size(seg->flows, 2, seg, &own_flows, &flows, err))) goto done;
+        WRITE(o->save_flows, "_flows_cp_masks.tif",
+              lp_write_flows_rgb(path, flows, seg->Ly, seg->Lx, err));
+        WRITE(o->save_flows, "_dP_cp_masks.tif",
+              lp_write_flows_dp(path, flows, seg->Ly, seg->Lx, err));
+        WRITE(o->save_h5, "_lipopose.h5",
+              write_h5(path, image, page, &masks, flows, cellprob, &res, o, err));
+    }
+    WRITE(o->save_overlay, "_overlay.png", write_overlay(path, plane, &masks, &res, o, err));
+    /* Last: who finds the table finds the rest. */
+    WRITE(o->save_csv, "_particles.csv",
+          lp_write_csv(path, res.particle, res.n, res.pixel_nm, err));
+    stages(&res, seg, read, omp_get_wtime() - t);
+    *out = res;
+    memset(&res, 0, sizeof res);
+done:
+    free(mean);
+    free(own_prob);
+    free(own_flows);
+    lp_results_free(&res);
+    return st;
+}
+
+void lp_results_free(lp_results *res)
+{
+    int i;
+
+    if (!res) return;
+    for (i = 0; i < res->n_outputs; i++) free(res->output[i]);
+    free(res->particle);
+    memset(res, 0, sizeof *res);
+}

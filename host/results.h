@@ -1,0 +1,30 @@
+/* results - everything that is written for one segmented image. */
+#ifndef LP_RESULTS_H
+#define LP_RESULTS_H
+
+#include "image.h"
+#include "json_log.h"
+#include "measure.h"
+#include "segment_run.h"
+
+#define LP_MAX_OUTPUTS 12
+
+typedef struct {
+    lp_particle *particle; /* [n] */
+    int64_t n;
+    double diameter, pixel_nm;
+    int Ly, Lx;
+    lp_json_stage stage[LP_T_NSTAGES + 2];
+    int n_stages;
+    char *output[LP_MAX_OUTPUTS]; /* paths, in order of writing */
+    int n_outputs;
+} lp_results;
+
+/* Measures and writes what o asks for under base + "_cp_masks.tif" and so on; every file appears
+ * whole or not at all. read: seconds that reading took. *res is the caller's. */
+lp_status lp_results_write(const char *base, const char *image, int page, const lp_image *im,
+                           const lp_result *seg, double read, const lp_run_options *o,
+                           lp_results *res, lp_err *err);
+void lp_results_free(lp_results *res);
+
+#endif

@@ -1,0 +1,338 @@
+#include "segment_run.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <omp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kernels/resize.h"
+#include "json_log.h"
+#include "measure.h"
+#include "progress.h"
+#include "read.h"
+#include "results.h"
+
+/* The signal that asked to stop, or 0. */
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int n)
+{
+    stop_signal = n;
+}
+
+typedef struct {
+    const lp_inputs *in;
+    const lp_run_options *o;
+    lp_progress *progress;
+    double started;
+
+    pthread_mutex_t lock; /* of what follows, and of stdout */
+    int next, page, npages; /* the next task: page `page` (0-based) of input `next` */
+    int done, failed;
+    int64_t particles;
+    double *diameters; /* [n_diameters] equivalent diameters of all particles, px */
+    int64_t n_diameters, room;
+} run;
+
+typedef struct {
+    run *r;
+    lp_session *session;
+    int failed_open;
+} worker;
+
+static int on_tiles(void *user, int done, int total)
+{
+    worker *w = user;
+
+    (void)total;
+    (void)done;
+    (void)w;
+    return stop_signal != 0;
+}
+
+/* Prints a record, and keeps count. error is NULL where all went well. */
+static void record(run *r, const char *path, int page, int npages, const lp_results *res,
+                   const char *error)
+{
+    char name[PATH_MAX + 32], text[PATH_MAX + 1200];
+    lp_json_record rec = {.file = path, .page = page + 1, .error = error, .particles = -1};
+    lp_err err;
+    char *line = NULL;
+    int64_t i;
+
+    if (npages > 1) snprintf(name, sizeof name, "%s page %d", path, page + 1);
+    else snprintf(name, sizeof name, "%s", path);
+    if (res) {
+        rec.particles = res->n;
+        rec.diameter = res->diameter;
+        rec.Ly = res->Ly;
+        rec.Lx = res->Lx;
+        rec.pixel_nm = res->pixel_nm;
+        rec.stages = res->stage;
+        rec.n_stages = res->n_stages;
+        rec.outputs = (const char *const *)res->output;
+        rec.n_outputs = res->n_outputs;
+        snprintf(text, sizeof text, "%lld particle%s", (long long)res->n, res->n == 1 ? "" : "s");
+    } else {
+        /* Most messages begin with the path; those that do not get it. */
+        snprintf(text, sizeof text, "lipopose: %s%s%s", strstr(error, path) ? "" : name,
+                 strstr(error, path) ? "" : ": ", error);
+    }
+    pthread_mutex_lock(&r->lock);
+    if (res) {
+        r->done++;
+        r->particles += res->n;
+        if (r->n_diameters + res->n > r->room) {
+            int64_t room = (r->n_diameters + res->n) * 2;
+            double *d = realloc(r->diameters, (size_t)room * sizeof *d);
+
+            if (d) {
+                r->diameters = d;
+                r->room = room;
+            }
+        }
+        for (i = 0; i < res->n && r->n_diameters < r->room; i++)
+            r->diameters[r->n_diameters++] = res->particle[i].diameter;
+    } else {
+        r->failed++;
+    }
+    if (r->o->json && lp_json_format(&rec, &line, &err) == LP_OK) {
+        puts(line);
+        fflush(stdout);
+    }
+    pthread_mutex_unlock(&r->lock);
+    free(line);
+    if (res) {
+        lp_progress_image_done(r->progress, name, text);
+    } else {
+        lp_progress_message(r->progress, text);
+        lp_progress_image_done(r->progress, name, "failed");
+    }
+}
+
+/* The next task; 0 where there is none. Files are opened here only to count their pages. */
+static int take(run *r, const lp_input **input, int *page, int *npages)
+{
+    lp_err err;
+    int got = 0;
+
+    while (!got) {
+        const lp_input *x;
+        int bad = 0;
+
+        pthread_mutex_lock(&r->lock);
+        if (stop_signal || r->next >= r->in->n) {
+            pthread_mutex_unlock(&r->lock);
+            return 0;
+        }
+        x = &r->in->item[r->next];
+        if (r->npages == 0) {
+            if (lp_read_count(x->path, &r->npages, &err)) {
+                bad = 1;
+            } else if (r->o->page > r->npages) {
+                lp_fail(&err, LP_EARG, "%s: has %d page%s, --page %d asked for", x->path, r->npages,
+                        r->npages == 1 ? "" : "s", r->o->page);
+                bad = 1;
+            } else {
+                r->page = r->o->page ? r->o->page - 1 : 0;
+                if (!r->o->page && r->npages > 1)
+                    lp_progress_add_total(r->progress, r->npages - 1, 0);
+            }
+        }
+        if (!bad) {
+            *input = x;
+            *page = r->page++;
+            *npages = r->npages;
+            got = 1;
+        }
+        if (bad || r->o->page || r->page >= r->npages) {
+            r->next++;
+            r->page = r->npages = 0;
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (bad) record(r, x->path, 0, 1, NULL, err.msg);
+    }
+    return 1;
+}
+
+static void warn(run *r, const char *path, const lp_image *im, const lp_result *res)
+{
+    char text[PATH_MAX + 200];
+
+    if (im->replaced) {
+        snprintf(text, sizeof text,
+                 "lipopose: %s: %lld NaN or infinite pixels were replaced by the mean", path,
+                 (long long)im->replaced);
+        lp_progress_message(r->progress, text);
+    }
+    if (res->flat_channels) {
+        snprintf(text, sizeof text,
+                 "lipopose: %s: grey values span less than 0.001, which Cellpose's normalisation "
+                 "takes for an empty image; scale them or give --lowhigh",
+                 path);
+        lp_progress_message(r->progress, text);
+    }
+}
+
+static void one_image(worker *w, const lp_input *x, int page, int npages)
+{
+    run *r = w->r;
+    lp_segment_options so = r->o->segment;
+    lp_image im = {0};
+    lp_result seg = {0};
+    lp_results res = {0};
+    char base[PATH_MAX];
+    double t = omp_get_wtime(), read;
+    lp_err err;
+    lp_status st;
+
+    lp_progress_image_start(r->progress, x->path);
+    so.on_tiles = on_tiles;
+    so.user = w;
+    if ((st = lp_read_image(x->path, page, &im, &err))) goto done;
+    read = omp_get_wtime() - t;
+    if ((st = lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err))) goto done;
+    warn(r, x->path, &im, &seg);
+    lp_progress_tiles_done(r->progress, seg.ntiles);
+    if (npages > 1) snprintf(base, sizeof base, "%s_p%04d", x->base, page + 1);
+    else snprintf(base, sizeof base, "%s", x->base);
+    st = lp_results_write(base, x->path, page, &im, &seg, read, r->o, &res, &err);
+done:
+    if (st == LP_ESIGNAL) /* dropped, neither done nor failed */
+        ;
+    else
+        record(r, x->path, page, npages, st ? NULL : &res, st ? err.msg : NULL);
+    lp_results_free(&res);
+    lp_result_free(&seg);
+    lp_image_free(&im);
+}
+
+static void *work(void *arg)
+{
+    worker *w = arg;
+    const lp_input *x;
+    int page, npages;
+
+    while (take(w->r, &x, &page, &npages)) one_image(w, x, page, npages);
+    return NULL;
+}
+
+static int compare_double(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void closing_line(run *r)
+{
+    FILE *to = r->o->json ? stderr : stdout;
+    double s = omp_get_wtime() - r->started;
+
+    if (r->o->quiet) return;
+    fprintf(to, "%d image%s: %lld particle%s", r->done, r->done == 1 ? "" : "s",
+            (long long)r->particles, r->particles == 1 ? "" : "s");
+    if (r->n_diameters) {
+        qsort(r->diameters, (size_t)r->n_diameters, sizeof *r->diameters, compare_double);
+        fprintf(to, ", median diameter %.1f px", r->diameters[r->n_diameters / 2]);
+    }
+    fprintf(to, ", %.1f s", s);
+    if (r->failed) fprintf(to, "; %d failed", r->failed);
+    if (r->done)
+        fprintf(to, "; results: %s%s*_cp_masks.tif, *_particles.csv, *_overlay.png",
+                r->o->savedir ? r->o->savedir : "beside the images: ", r->o->savedir ? "/" : "");
+    fputc('\n', to);
+    fflush(to);
+}
+
+/* How many images at a time: one per thread, as far as a quarter of the memory goes. A worker
+ * needs about 60 bytes per pixel of its image, more where the image is enlarged, and what the
+ * network's activations take. Judged by the first image that can be read. */
+static int count_workers(const lp_inputs *in, const lp_run_options *o, int threads, double diam_mean)
+{
+    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 4;
+    double d = o->segment.diameter > 0 ? o->segment.diameter : diam_mean, need, scale;
+    int n = threads, pages = 1, i;
+    lp_image im = {0};
+    lp_err err;
+
+    for (i = 0; i < in->n && i < 3 && !im.data; i++)
+        if (lp_read_count(in->item[i].path, &pages, &err) ||
+            lp_read_image(in->item[i].path, 0, &im, &err))
+            memset(&im, 0, sizeof im);
+    if (!im.data) return 1;
+    scale = diam_mean / d;
+    need = (double)im.Ly * im.Lx * (60 + 28 * scale * scale) + 100e6;
+    lp_image_free(&im);
+    if (in->n == 1 && (o->page || pages < n)) n = o->page ? 1 : pages;
+    if (in->n > 1 && in->n < n) n = in->n;
+    if (memory / need < n) n = memory / need < 1 ? 1 : (int)(memory / need);
+    return n;
+}
+
+int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
+{
+    run r = {.in = in, .o = o, .started = omp_get_wtime()};
+    lp_session_options so = o->session;
+    int threads = so.threads > 0 ? so.threads : omp_get_max_threads(), n, i, code = 0;
+    struct sigaction sa = {.sa_handler = on_signal};
+    pthread_t *thread = NULL;
+    worker *w = NULL;
+    lp_err err;
+    lp_status st;
+
+    pthread_mutex_init(&r.lock, NULL);
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGUSR1, &sa, NULL);
+    n = count_workers(in, o, threads, 30);
+    so.threads = threads / n > 0 ? threads / n : 1;
+    w = calloc((size_t)n, sizeof *w);
+    thread = calloc((size_t)n, sizeof *thread);
+    if (!w || !thread) {
+        st = lp_fail_mem(&err, "workers", n * 64.0);
+        goto done;
+    }
+    if ((st = lp_session_open(o->model, &so, &w[0].session, &err))) goto done;
+    for (i = 1; i < n && !st; i++) st = lp_session_share(w[0].session, &w[i].session, &err);
+    if (st) goto done;
+    r.progress = lp_progress_new(stderr, o->quiet ? LP_PROGRESS_QUIET : LP_PROGRESS_AUTO);
+    if (!o->quiet) {
+        char text[400];
+
+        snprintf(text, sizeof text, "lipopose %s: model %s, %s%s", lp_version(), o->model_name,
+                 lp_session_describe(w[0].session), n > 1 ? ", several images at a time" : "");
+        lp_progress_message(r.progress, text);
+    }
+    lp_progress_add_total(r.progress, in->n, 0);
+    for (i = 0; i < n; i++) w[i].r = &r;
+    for (i = 1; i < n; i++)
+        if (pthread_create(&thread[i], NULL, work, &w[i])) break;
+    n = i;
+    work(&w[0]);
+    for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
+    lp_progress_free(&r.progress);
+    closing_line(&r);
+    if (r.failed) code = 1;
+    if (stop_signal) {
+        fprintf(stderr, "lipopose: stopped by signal %d; run it again for the rest\n",
+                (int)stop_signal);
+        code = 128 + (int)stop_signal;
+    }
+done:
+    if (st) {
+        fprintf(stderr, "lipopose: %s\n", err.msg);
+        code = st == LP_EMISSING ? 3 : st == LP_EARG ? 2 : st == LP_EIO || st == LP_EFORMAT ? 3 : 1;
+    }
+    for (i = 0; w && i < n; i++) lp_session_close(&w[i].session);
+    free(w);
+    free(thread);
+    free(r.diameters);
+    pthread_mutex_destroy(&r.lock);
+    return code;
+}

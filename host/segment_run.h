@@ -1,0 +1,29 @@
+/* segment_run - a list of images through a model, several at a time, results on disk.
+ *
+ * Workers take images (and pages of stacks) from one list; each reads, segments, measures
+ * and writes on its own, so reading and writing overlap with computing. A failing image is
+ * recorded and the others go on. */
+#ifndef LP_SEGMENT_RUN_H
+#define LP_SEGMENT_RUN_H
+
+#include <stdio.h>
+
+#include "inputs.h"
+#include "lipopose.h"
+
+typedef struct {
+    lp_segment_options segment; /* on_tiles and user are not used */
+    const char *model, *model_name; /* file, and what to call it in results */
+    lp_session_options session;     /* threads: of the whole run */
+    const char *savedir;            /* to say where results lie; NULL: beside the images */
+    int page;                       /* 1 .. n of every file; 0: all */
+    int save_tif, save_png, save_csv, save_overlay, save_outlines, save_txt, save_rois;
+    int save_flows, save_h5, ids;
+    int json;                       /* one record per image to stdout */
+    int quiet;
+} lp_run_options;
+
+/* Returns the exit code (commands.h); everything was said on stderr. */
+int lp_segment_run(const lp_inputs *in, const lp_run_options *o);
+
+#endif
