@@ -43,6 +43,13 @@ static lp_status check(int nchan, int Ly, int Lx, const lp_normalize_options *o,
                        "normalize: tile_norm_blocksize %d, sharpen_radius %g, smooth_radius %g: "
                        "must be 0 (off) or positive (radii 0.01 to 1e6)",
                        o->tile_norm_blocksize, o->sharpen_radius, o->smooth_radius);
+    if (o->tile_norm_blocksize &&
+        (1.2 * Ly / o->tile_norm_blocksize + 1) * (1.2 * Lx / o->tile_norm_blocksize + 1) >
+            LP_MAX_NORM_BLOCKS)
+        return lp_fail(err, LP_EARG,
+                       "normalize: tile_norm_blocksize %d is too small for an image of %d x %d: "
+                       "use a larger one",
+                       o->tile_norm_blocksize, Ly, Lx);
     if (o->invert && !o->use_lowhigh && !o->tile_norm_blocksize && !o->normalize)
         return lp_fail(err, LP_EARG, "normalize: cannot invert without normalisation");
     return LP_OK;

@@ -11,9 +11,6 @@
 /* Weights below this fraction of the largest are left out: far below float32's resolution. */
 #define NEGLIGIBLE 1e-10
 
-/* Blocks of one image. */
-#define MAX_BLOCKS (1 << 20)
-
 /* np.linspace(0, L - b, n).astype(int)[i] */
 static int block_start(int i, int n, int last)
 {
@@ -37,10 +34,6 @@ lp_status lp_normalize99_tile(float *img, int Ly, int Lx, int blocksize, const d
     void *scratch = NULL;
     lp_status st = LP_OK;
 
-    if (tiles > MAX_BLOCKS)
-        return lp_fail(err, LP_EARG,
-                       "tile normalisation: blocks of %d px are too small for an image of %d x %d",
-                       blocksize, Ly, Lx);
     if (scratch_bytes < resize_bytes) scratch_bytes = resize_bytes;
     map = malloc(bytes);
     scratch = aligned_alloc(64, (scratch_bytes + 63) / 64 * 64);

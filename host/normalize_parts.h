@@ -7,6 +7,8 @@
 
 #include "status.h"
 
+#define LP_MAX_NORM_BLOCKS (1 << 20)
+
 /* normalize99_tile of img [Ly][Lx] in place. *flat = 1 where no block has a range of 1e-3
  * although the image is not constant (img is then left as it is), else 0. LP_EARG for more than
  * 2^20 blocks, LP_ENOMEM. */

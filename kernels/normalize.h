@@ -22,7 +22,7 @@ typedef struct {
 void lp_percentile_ref(float out[2], const float *in, const lp_window *w, const double p[2],
                        float *scratch);
 
-/* Same contract and bits for any nthreads >= 1 (two passes of a radix select);
+/* Same contract and bits for any nthreads >= 1 (a radix select; NaN's sign aside);
  * scratch: lp_percentile_scratch bytes, aligned to 4. */
 size_t lp_percentile_scratch(int nthreads);
 void lp_percentile_cpu(float out[2], const float *in, const lp_window *w, const double p[2],

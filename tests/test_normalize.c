@@ -67,7 +67,7 @@ static void golden(void **state)
     free(in);
 }
 
-/* x01 and x99 of a 2 D image as planes [2][Ly][Lx], from the kernels. */
+/* x01 and x99 of a 2D image as planes [2][Ly][Lx], from the kernels. */
 static float *tile_planes(const float *img, int Ly, int Lx, int ny, int nx, int by, int bx)
 {
     static const double p[2] = {1, 99};
@@ -372,7 +372,7 @@ static void refused(void **state)
     int k, i;
 
     (void)state;
-    for (k = 0; k < 12; k++) {
+    for (k = 0; k < 13; k++) {
         lp_normalize_options o = lp_normalize_defaults();
         lp_err err = {LP_OK, ""};
 
@@ -384,10 +384,13 @@ static void refused(void **state)
         if (k == 5) o.smooth_radius = NAN;
         if (k == 6) o.smooth_radius = 1e-300;
         if (k == 7) o.tile_norm_blocksize = -1;
+        if (k == 12) o.tile_norm_blocksize = 2; /* refused before img, which is small, is read */
         if (k == 8) o.use_lowhigh = 1;
         if (k == 9) o.invert = 1, o.normalize = 0;
         if (k == 10) o.use_lowhigh = 1, o.lowhigh[0][1] = INFINITY;
-        assert_int_equal(lp_normalize(img, k == 11 ? 0 : 1, 2, 3, &o, NULL, &err), LP_EARG);
+        assert_int_equal(lp_normalize(img, k == 11 ? 0 : 1, k == 12 ? 2000 : 2, k == 12 ? 2000 : 3,
+                                      &o, NULL, &err),
+                         LP_EARG);
         assert_true(strlen(err.msg) > 0);
         for (i = 0; i < 6; i++) assert_true(img[i] == (float)i);
     }
