@@ -17,8 +17,6 @@
 #include "tiling.h"
 #include "../weights/weights.h"
 
-
-
 typedef struct lp_device lp_device; /* an opened back end; one thread at a time */
 typedef struct lp_buf lp_buf;       /* memory of a device */
 typedef struct lp_net lp_net;       /* a network ready to run on a device */

@@ -110,8 +110,8 @@ static void cpu_net_free(lp_device *d, lp_net **net)
     *net = NULL;
 }
 
-static lp_status cpu_net_new(lp_device *d, const lp_weights *w, lp_precision precision, lp_net **out,
-                             lp_precision *used, lp_err *err)
+static lp_status cpu_net_new(lp_device *d, const lp_weights *w, lp_precision precision,
+                             lp_net **out, lp_precision *used, lp_err *err)
 {
     lp_net *n = calloc(1, sizeof *n);
     lp_status st;

@@ -28,11 +28,13 @@ static lp_status check(args *a, const char *seen_lowhigh, lp_err *err)
     lp_segment_options *s = &a->run.segment;
 
     if (a->do_3d)
-        return lp_fail(err, LP_EARG, "--do_3D: volumes are not supported yet; sections of a stack "
-                                     "are segmented one by one without it");
+        return lp_fail(err, LP_EARG,
+                       "--do_3D: volumes are not supported yet; sections of a stack "
+                       "are segmented one by one without it");
     if (a->stitch_threshold != 0)
-        return lp_fail(err, LP_EARG, "--stitch_threshold: stitching sections is not supported yet; "
-                                     "leave it away to segment them one by one");
+        return lp_fail(err, LP_EARG,
+                       "--stitch_threshold: stitching sections is not supported yet; "
+                       "leave it away to segment them one by one");
     if (a->all_channels) s->chan = -1;
     if (!a->backend) a->backend = "auto";
     a->run.session.backend = a->backend;
@@ -49,8 +51,9 @@ static lp_status check(args *a, const char *seen_lowhigh, lp_err *err)
     s->compat_cellpose3 = a->compat != NULL;
     s->use_lowhigh = *seen_lowhigh;
     if (s->chan < -1 || s->chan > LP_MAX_CHANNELS || s->chan2 < 0 || s->chan2 > LP_MAX_CHANNELS)
-        return lp_fail(err, LP_EARG, "--chan %d --chan2 %d: 0 is grey or none, 1 red, 2 green, 3 "
-                                     "blue",
+        return lp_fail(err, LP_EARG,
+                       "--chan %d --chan2 %d: 0 is grey or none, 1 red, 2 green, 3 "
+                       "blue",
                        s->chan, s->chan2);
     if (a->run.page < 0) return lp_fail(err, LP_EARG, "--page %d: pages count from 1", a->run.page);
     if (a->run.session.threads < 0 || a->run.session.threads > 1024)
@@ -97,10 +100,12 @@ int lp_cmd_segment(int argc, char **argv)
             {"augment", LP_OPT_ON, &s->augment, NULL, "flipped, half overlapping tiles"},
             {"Normalisation", LP_OPT_GROUP, NULL, NULL, NULL},
             {"no_norm", LP_OPT_OFF, &s->normalize, NULL, "grey values are right as they are"},
-            {"norm_percentile", LP_OPT_DOUBLE2, s->norm_percentile, "LO HI", "become 0 and 1 (1 99)"},
+            {"norm_percentile", LP_OPT_DOUBLE2, s->norm_percentile, "LO HI",
+             "become 0 and 1 (1 99)"},
             {"lowhigh", LP_OPT_DOUBLE2, s->lowhigh, "LO HI", "grey values that become 0 and 1"},
             {"invert", LP_OPT_ON, &s->invert, NULL, "dark becomes bright"},
-            {"tile_norm_blocksize", LP_OPT_INT, &s->tile_norm_blocksize, "PX", "normalise by tiles"},
+            {"tile_norm_blocksize", LP_OPT_INT, &s->tile_norm_blocksize, "PX",
+             "normalise by tiles"},
             {"sharpen_radius", LP_OPT_DOUBLE, &s->sharpen_radius, "PX", "subtract the surround"},
             {"smooth_radius", LP_OPT_DOUBLE, &s->smooth_radius, "PX", "Gaussian smoothing"},
             {"Masks", LP_OPT_GROUP, NULL, NULL, NULL},
@@ -143,8 +148,9 @@ int lp_cmd_segment(int argc, char **argv)
         if (!names) return 1;
         if ((st = lp_options_parse(table, argc, argv, names, &n, seen, &err))) goto done;
         if (a.help) {
-            printf("usage: lipopose segment [options] IMAGE|FOLDER ...\n"
-                   "Writes NAME_cp_masks.tif, NAME_particles.csv and NAME_overlay.png per image.\n");
+            printf(
+                "usage: lipopose segment [options] IMAGE|FOLDER ...\n"
+                "Writes NAME_cp_masks.tif, NAME_particles.csv and NAME_overlay.png per image.\n");
             lp_options_help(table, stdout);
             free(names);
             return 0;

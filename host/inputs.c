@@ -31,8 +31,10 @@ static size_t stem_length(const char *name)
     size_t n = strlen(name);
     const char *dot;
 
-    if (ends_with(name, n, ".gz")) n -= 3;
-    else if (ends_with(name, n, ".bz2")) n -= 4;
+    if (ends_with(name, n, ".gz"))
+        n -= 3;
+    else if (ends_with(name, n, ".bz2"))
+        n -= 4;
     for (dot = name + n; dot > name + 1; dot--)
         if (dot[-1] == '.') return (size_t)(dot - 1 - name);
     return n;
@@ -295,7 +297,8 @@ static char *look(const char *dir, const char *below, const char *name)
     if (snprintf(path, sizeof path, "%s%s/%s.h5", dir, below, name) < (int)sizeof path &&
         is_file(path))
         return strdup(path);
-    if (snprintf(path, sizeof path, "%s%s/%s", dir, below, name) < (int)sizeof path && is_file(path))
+    if (snprintf(path, sizeof path, "%s%s/%s", dir, below, name) < (int)sizeof path &&
+        is_file(path))
         return strdup(path);
     return NULL;
 }

@@ -47,7 +47,7 @@ typedef struct lp_session lp_session;
 typedef struct {
     const char *backend; /* "auto", "cpu" or "cuda"; NULL is auto */
     lp_precision precision;
-    int threads;         /* CPU threads of this session; 0: all that the process may use */
+    int threads; /* CPU threads of this session; 0: all that the process may use */
 } lp_session_options;
 
 /* model: path of a .h5 or a PyTorch .pth. options may be NULL (all defaults). The caller closes. */
@@ -67,22 +67,22 @@ int lp_session_has_size_model(const lp_session *s);
 #define LP_MAX_CHANNELS 16
 
 typedef struct {
-    double diameter;   /* of the particles, px; 0: estimate with the model's size model */
-    int chan, chan2;   /* 0 grey, 1 red, 2 green, 3 blue; chan2 0 none. chan -1: all channels */
-    int normalize;     /* 1: percentile normalisation */
+    double diameter; /* of the particles, px; 0: estimate with the model's size model */
+    int chan, chan2; /* 0 grey, 1 red, 2 green, 3 blue; chan2 0 none. chan -1: all channels */
+    int normalize;   /* 1: percentile normalisation */
     double norm_percentile[2];
-    int use_lowhigh;   /* 1: lowhigh[0] becomes 0.0 and lowhigh[1] 1.0, instead of percentiles */
+    int use_lowhigh; /* 1: lowhigh[0] becomes 0.0 and lowhigh[1] 1.0, instead of percentiles */
     double lowhigh[2];
     int invert;
     int tile_norm_blocksize;              /* px, 0 off */
     double sharpen_radius, smooth_radius; /* px, 0 off */
-    int bsize;         /* tile, px, a multiple of 16 */
+    int bsize;                            /* tile, px, a multiple of 16 */
     double tile_overlap;
     int augment;
-    int batch_size;    /* tiles per call of the network; 0: as many as suit the device */
-    int resample;      /* 1: follow flows at the image's size, not the network's */
+    int batch_size; /* tiles per call of the network; 0: as many as suit the device */
+    int resample;   /* 1: follow flows at the image's size, not the network's */
     int interp;
-    int niter;         /* 0: from the diameter */
+    int niter; /* 0: from the diameter */
     double flow_threshold, cellprob_threshold, max_size_fraction;
     int min_size;
     int exclude_on_edges;
@@ -113,16 +113,16 @@ enum {
 extern const char *const lp_stage_names[LP_T_NSTAGES];
 
 typedef struct {
-    int Ly, Lx;        /* of masks: the image's */
-    uint32_t *masks;   /* [Ly][Lx] 0 background, 1 .. n */
+    int Ly, Lx;      /* of masks: the image's */
+    uint32_t *masks; /* [Ly][Lx] 0 background, 1 .. n */
     uint32_t n;
-    float *flow_error; /* [n] of particle i+1; NaN without flow QC */
+    float *flow_error;  /* [n] of particle i+1; NaN without flow QC */
     int net_Ly, net_Lx; /* of flows and cellprob: the image's, or the network's without resample */
-    float *flows;      /* [2][net_Ly][net_Lx] y then x, 5.0 is one pixel per step */
-    float *cellprob;   /* [net_Ly][net_Lx] logit */
+    float *flows;       /* [2][net_Ly][net_Lx] y then x, 5.0 is one pixel per step */
+    float *cellprob;    /* [net_Ly][net_Lx] logit */
     int style_length;
-    float *style;      /* [style_length], unit length */
-    double diameter;   /* used, px */
+    float *style;          /* [style_length], unit length */
+    double diameter;       /* used, px */
     double diameter_style; /* first estimate of the size model; 0 without */
     int ntiles;
     uint32_t flat_channels; /* bit c: channel c has too small a range of values and became zero */

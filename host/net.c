@@ -24,8 +24,9 @@ static void unit_length(float *style, const double *sum, int S)
     for (k = 0; k < S; k++) style[k] = (float)(sum[k] / len);
 }
 
-lp_status lp_net_run(const lp_backend *be, lp_device *dev, lp_net *net, const lp_buf *img, int nchan,
-                     int S, int Ly, int Lx, const lp_net_options *o, lp_net_output *out, lp_err *err)
+lp_status lp_net_run(const lp_backend *be, lp_device *dev, lp_net *net, const lp_buf *img,
+                     int nchan, int S, int Ly, int Lx, const lp_net_options *o, lp_net_output *out,
+                     lp_err *err)
 {
     double h = Ly * o->rescale, w = Lx * o->rescale, t;
     lp_buf *small = NULL, *tiles = NULL, *y = NULL, *styles = NULL, *yf = NULL, *full = NULL;
@@ -38,17 +39,19 @@ lp_status lp_net_run(const lp_backend *be, lp_device *dev, lp_net *net, const lp
     lp_status st;
 
     if (!(h < LP_MAX_SIDE && w < LP_MAX_SIDE && h * w < (double)LP_MAX_PIXELS))
-        return lp_fail(err, LP_EARG,
-                       "diameter: the image would be enlarged %.3g times to %.0f x %.0f pixels; give "
-                       "a larger diameter",
-                       o->rescale, h, w);
+        return lp_fail(
+            err, LP_EARG,
+            "diameter: the image would be enlarged %.3g times to %.0f x %.0f pixels; give "
+            "a larger diameter",
+            o->rescale, h, w);
     Lyr = (int)h; /* as int() in Cellpose */
     Lxr = (int)w;
     if (Lyr < 1 || Lxr < 1)
-        return lp_fail(err, LP_EARG,
-                       "diameter: the image of %d x %d pixels would shrink to nothing (factor %.3g); "
-                       "give a smaller diameter",
-                       Ly, Lx, o->rescale);
+        return lp_fail(
+            err, LP_EARG,
+            "diameter: the image of %d x %d pixels would shrink to nothing (factor %.3g); "
+            "give a smaller diameter",
+            Ly, Lx, o->rescale);
     if ((st = lp_tiling_plan(Lyr, Lxr, o->bsize, o->tile_overlap, o->augment, &plan, err)))
         return st;
     r.ntiles = plan.ntiles;

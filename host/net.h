@@ -14,9 +14,9 @@ typedef struct {
 } lp_net_options;
 
 typedef struct {
-    lp_buf *yf;    /* [3][Ly][Lx]: flows y, x, cellprob; on the device */
-    int Ly, Lx;    /* the image's with resample, else the network's */
-    float *style;  /* [style_length], unit length, host */
+    lp_buf *yf;   /* [3][Ly][Lx]: flows y, x, cellprob; on the device */
+    int Ly, Lx;   /* the image's with resample, else the network's */
+    float *style; /* [style_length], unit length, host */
     int ntiles;
     double seconds_net, seconds_resize;
 } lp_net_output;
@@ -24,9 +24,9 @@ typedef struct {
 /* img [nchan][Ly][Lx], normalised, on the device; nchan = the network's. style_length: the
  * network's. The caller frees *out with lp_net_output_free. LP_EARG where the rescaled image
  * would have no pixels or too many, LP_ESIGNAL where on_tiles said stop. */
-lp_status lp_net_run(const lp_backend *be, lp_device *dev, lp_net *net, const lp_buf *img, int nchan,
-                     int style_length, int Ly, int Lx, const lp_net_options *o, lp_net_output *out,
-                     lp_err *err);
+lp_status lp_net_run(const lp_backend *be, lp_device *dev, lp_net *net, const lp_buf *img,
+                     int nchan, int style_length, int Ly, int Lx, const lp_net_options *o,
+                     lp_net_output *out, lp_err *err);
 void lp_net_output_free(const lp_backend *be, lp_device *dev, lp_net_output *out);
 
 #endif

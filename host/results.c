@@ -135,8 +135,8 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
                            lp_results *out, lp_err *err)
 {
     lp_labels masks = {.data = seg->masks, .Ly = seg->Ly, .Lx = seg->Lx};
-    lp_results res = {.diameter = seg->diameter, .pixel_nm = im->pixel_nm, .Ly = seg->Ly,
-                      .Lx = seg->Lx};
+    lp_results res = {
+        .diameter = seg->diameter, .pixel_nm = im->pixel_nm, .Ly = seg->Ly, .Lx = seg->Lx};
     float *mean = NULL, *own_prob = NULL, *own_flows = NULL;
     const float *plane = NULL, *cellprob = NULL, *flows = NULL;
     double t = omp_get_wtime();

@@ -31,7 +31,7 @@ typedef struct {
     lp_progress *progress;
     double started;
 
-    pthread_mutex_t lock; /* of what follows, and of stdout */
+    pthread_mutex_t lock;   /* of what follows, and of stdout */
     int next, page, npages; /* the next task: page `page` (0-based) of input `next` */
     int done, failed;
     int64_t particles;
@@ -42,16 +42,19 @@ typedef struct {
 typedef struct {
     run *r;
     lp_session *session;
-    int failed_open;
+    int tiles; /* of the current image, told to the progress so far */
 } worker;
 
 static int on_tiles(void *user, int done, int total)
 {
     worker *w = user;
 
-    (void)total;
-    (void)done;
-    (void)w;
+    if (done == 0) {
+        lp_progress_add_total(w->r->progress, 0, total);
+        w->tiles = 0;
+    }
+    lp_progress_tiles_done(w->r->progress, done - w->tiles);
+    w->tiles = done;
     return stop_signal != 0;
 }
 
@@ -65,8 +68,10 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
     char *line = NULL;
     int64_t i;
 
-    if (npages > 1) snprintf(name, sizeof name, "%s page %d", path, page + 1);
-    else snprintf(name, sizeof name, "%s", path);
+    if (npages > 1)
+        snprintf(name, sizeof name, "%s page %d", path, page + 1);
+    else
+        snprintf(name, sizeof name, "%s", path);
     if (res) {
         rec.particles = res->n;
         rec.diameter = res->diameter;
@@ -198,9 +203,10 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     read = omp_get_wtime() - t;
     if ((st = lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err))) goto done;
     warn(r, x->path, &im, &seg);
-    lp_progress_tiles_done(r->progress, seg.ntiles);
-    if (npages > 1) snprintf(base, sizeof base, "%s_p%04d", x->base, page + 1);
-    else snprintf(base, sizeof base, "%s", x->base);
+    if (npages > 1)
+        snprintf(base, sizeof base, "%s_p%04d", x->base, page + 1);
+    else
+        snprintf(base, sizeof base, "%s", x->base);
     st = lp_results_write(base, x->path, page, &im, &seg, read, r->o, &res, &err);
 done:
     if (st == LP_ESIGNAL) /* dropped, neither done nor failed */
@@ -253,7 +259,8 @@ static void closing_line(run *r)
 /* How many images at a time: one per thread, as far as a quarter of the memory goes. A worker
  * needs about 60 bytes per pixel of its image, more where the image is enlarged, and what the
  * network's activations take. Judged by the first image that can be read. */
-static int count_workers(const lp_inputs *in, const lp_run_options *o, int threads, double diam_mean)
+static int count_workers(const lp_inputs *in, const lp_run_options *o, int threads,
+                         double diam_mean)
 {
     double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 4;
     double d = o->segment.diameter > 0 ? o->segment.diameter : diam_mean, need, scale;

@@ -12,14 +12,14 @@
 #include "lipopose.h"
 
 typedef struct {
-    lp_segment_options segment; /* on_tiles and user are not used */
+    lp_segment_options segment;     /* on_tiles and user are not used */
     const char *model, *model_name; /* file, and what to call it in results */
     lp_session_options session;     /* threads: of the whole run */
     const char *savedir;            /* to say where results lie; NULL: beside the images */
     int page;                       /* 1 .. n of every file; 0: all */
     int save_tif, save_png, save_csv, save_overlay, save_outlines, save_txt, save_rois;
     int save_flows, save_h5, ids;
-    int json;                       /* one record per image to stdout */
+    int json; /* one record per image to stdout */
     int quiet;
 } lp_run_options;
 

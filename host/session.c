@@ -125,8 +125,8 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
     first.s->diam_labels = w->diam_labels;
     first.s->size = w->size;
     w->size = NULL;
-    snprintf(first.s->text, sizeof first.s->text, "%s, %s",
-             first.s->be->describe(first.s->dev), used == LP_PRECISION_BF16 ? "bf16" : "fp32");
+    snprintf(first.s->text, sizeof first.s->text, "%s, %s", first.s->be->describe(first.s->dev),
+             used == LP_PRECISION_BF16 ? "bf16" : "fp32");
     st = lp_session_share(&first, out, err);
 done:
     lp_weights_free(&w);
@@ -172,7 +172,8 @@ static lp_status check(const lp_session *s, const float *image, int nchan, int L
     if (o->niter < 0 || o->niter > 1000000)
         return lp_fail(err, LP_EARG, "niter %d: must be 0 (automatic) to 1000000", o->niter);
     if (o->batch_size < 0 || o->batch_size > 65536)
-        return lp_fail(err, LP_EARG, "batch_size %d: must be 0 (automatic) to 65536", o->batch_size);
+        return lp_fail(err, LP_EARG, "batch_size %d: must be 0 (automatic) to 65536",
+                       o->batch_size);
     if (!isfinite(o->flow_threshold) || !isfinite(o->cellprob_threshold) ||
         !(o->max_size_fraction >= 0))
         return lp_fail(err, LP_EARG,

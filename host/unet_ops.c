@@ -226,7 +226,10 @@ LP_SIMD void lp_ops_first_bn_relu(lp_act a, void *out, const float *in, int nin,
         }
 }
 
-INLINE void output(lp_act a, const int bf16, const int cb, float *restrict y, int nout,
+#define MAX_OUT 8
+
+/* Sums run over 16 lanes, which are then added in a fixed order. */
+INLINE void output(lp_act a, const int bf16, const int cb, float *restrict y, const int nout,
                    const void *restrict x, int h, int w, const float *restrict ow,
                    const float *restrict ob, const float *restrict scale,
                    const float *restrict shift, int row0, int row1)
@@ -234,41 +237,47 @@ INLINE void output(lp_act a, const int bf16, const int cb, float *restrict y, in
     size_t plane = (size_t)h * w, i;
     int b, c, c0, o, j;
 
-    for (i = (size_t)row0 * w; i < (size_t)row1 * w; i++)
-        for (o = 0; o < nout; o++) {
-            float lane[16] = {0}, sum = 0;
-            const float *wo = ow + o * a.nblk * cb;
+    for (i = (size_t)row0 * w; i < (size_t)row1 * w; i++) {
+        float lane[MAX_OUT][16] = {{0}};
 
-            for (b = 0; b < a.nblk; b++)
-                for (c0 = 0; c0 < cb; c0 += 16) {
-                    size_t s = ((size_t)b * plane + i) * cb + c0;
-                    int k = b * cb + c0;
+        for (b = 0; b < a.nblk; b++)
+            for (c0 = 0; c0 < cb; c0 += 16) {
+                size_t s = ((size_t)b * plane + i) * cb + c0;
+                int k = b * cb + c0, n = cb - c0 < 16 ? cb - c0 : 16;
+                float v[16] = {0};
 
-                    if (cb - c0 >= 16) {
-                        for (c = 0; c < 16; c++)
-                            lane[c] += wo[k + c] *
-                                       relu(scale[k + c] * load(x, s + c, bf16) + shift[k + c]);
-                    } else {
-                        for (c = 0; c < cb - c0; c++)
-                            lane[c] += wo[k + c] *
-                                       relu(scale[k + c] * load(x, s + c, bf16) + shift[k + c]);
-                    }
+                if (n == 16) {
+                    for (c = 0; c < 16; c++)
+                        v[c] = relu(scale[k + c] * load(x, s + c, bf16) + shift[k + c]);
+                    for (o = 0; o < nout; o++)
+                        for (c = 0; c < 16; c++) lane[o][c] += ow[o * a.nblk * cb + k + c] * v[c];
+                } else {
+                    for (c = 0; c < n; c++)
+                        v[c] = relu(scale[k + c] * load(x, s + c, bf16) + shift[k + c]);
+                    for (o = 0; o < nout; o++)
+                        for (c = 0; c < n; c++) lane[o][c] += ow[o * a.nblk * cb + k + c] * v[c];
                 }
+            }
+        for (o = 0; o < nout; o++) {
             for (j = 8; j; j /= 2)
-                for (c = 0; c < j; c++) lane[c] += lane[c + j];
-            sum = lane[0] + ob[o];
-            y[o * plane + i] = sum;
+                for (c = 0; c < j; c++) lane[o][c] += lane[o][c + j];
+            y[o * plane + i] = lane[o][0] + ob[o];
         }
+    }
 }
 
 LP_SIMD void lp_ops_output(lp_act a, float *y, int nout, const void *x, int h, int w,
                            const float *out_w, const float *out_b, const float *scale,
                            const float *shift, int row0, int row1)
 {
+    int o;
+
     if (nout == 3) {
         DISPATCH(a, output, y, 3, x, h, w, out_w, out_b, scale, shift, row0, row1);
     } else {
-        DISPATCH(a, output, y, nout, x, h, w, out_w, out_b, scale, shift, row0, row1);
+        for (o = 0; o < nout; o++)
+            DISPATCH(a, output, y + (size_t)o * h * w, 1, x, h, w,
+                     out_w + (size_t)o * a.nblk * a.cblk, out_b + o, scale, shift, row0, row1);
     }
 }
 

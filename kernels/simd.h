@@ -7,7 +7,7 @@
 #define LP_SIMD_H
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(LP_SANITIZE)
-#define LP_SIMD __attribute__((target_clones("default", "avx2", "arch=skylake-avx512")))
+#define LP_SIMD __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
 #else
 #define LP_SIMD
 #endif

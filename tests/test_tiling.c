@@ -82,7 +82,8 @@ static void golden_tapers(void **state)
         lp_tiling_taper(ty, d[0], 224);
         lp_tiling_taper(tx, d[1], 224);
         for (y = 0; y < (int)d[0]; y++)
-            for (x = 0; x < (int)d[1]; x++) /* double; exp differs between libraries in its last place */
+            for (x = 0; x < (int)d[1];
+                 x++) /* double; exp differs between libraries in its last place */
                 LP_ASSERT_CLOSE(ty[y] * tx[x], ref[y * d[1] + x], 0, 1e-14);
         free(ref);
     }
