@@ -122,7 +122,7 @@ static void labels_agree_with_the_list(void **state)
     assert_in_range(p.n, 30, 80);
     area = calloc((size_t)p.n + 1, sizeof *area);
     for (i = 0; i < 1024 * 1024; i++) {
-        assert_true(p.lb.data[i] <= (uint32_t)p.n);
+        if (p.lb.data[i] > (uint32_t)p.n) fail_msg("label %u of %d", p.lb.data[i], p.n);
         area[p.lb.data[i]]++;
     }
     for (i = 0; i < p.n; i++) {
@@ -382,11 +382,12 @@ static void placement_keeps_its_rules(void **state)
 static void options_are_checked(void **state)
 {
     static const char *bad[][2] = {
-        {"size", "0"},          {"size", "12x"},        {"size", "100x200x3"}, {"size", "1e9"},
-        {"size", ""},           {"size", "100.5"},      {"pixel_nm", "0"},     {"pixel_nm", "-1"},
-        {"dose", "nan"},        {"dose", "inf"},        {"dose", "12k"},       {"dose", ""},
-        {"density", "0.9"},     {"shells", "1.1"},      {"defocus", "1:2:3"},  {"defocus", "x"},
-        {"contamination", "6"}, {"amp_contrast", "-1"}, {"voltage_kv", "0"},   {"defocus", "2:"},
+        {"size", "0"},          {"size", "12x"},      {"size", "100x200x3"}, {"size", "1e9"},
+        {"size", ""},           {"size", "100.5"},    {"size", "0x40"},      {"size", "64x0x40"},
+        {"dose", "0x1"},        {"pixel_nm", "0"},    {"pixel_nm", "-1"},    {"dose", "nan"},
+        {"dose", "inf"},        {"dose", "12k"},      {"dose", ""},          {"density", "0.9"},
+        {"shells", "1.1"},      {"defocus", "1:2:3"}, {"defocus", "x"},      {"contamination", "6"},
+        {"amp_contrast", "-1"}, {"voltage_kv", "0"},  {"defocus", "2:"},
     };
     lp_synth_options o, before;
     lp_err err;
