@@ -186,6 +186,46 @@ static void round_particles_are_discs(void **state)
     done(&p);
 }
 
+/* Relative distance to particle q: below 1 inside. */
+static double relative(const lp_synth_particle *q, int y, int x)
+{
+    return hypot(y - q->y, x - q->x) / (q->diameter / 2);
+}
+
+static void overlaps_are_split_by_relative_distance(void **state)
+{
+    lp_synth_options o;
+    picture p;
+    int i, y, x, contested = 0;
+
+    (void)state;
+    lp_synth_defaults(&o);
+    o.Ly = o.Lx = 400;
+    o.irregular = o.blebs = 0.0;
+    o.crowding = 1.0;
+    o.density = 0.4;
+    p = render(&o, 2);
+    for (y = 0; y < 400; y++)
+        for (x = 0; x < 400; x++) {
+            uint32_t id = p.lb.data[y * 400 + x];
+            double mine, best = 1.0;
+
+            if (!id) continue;
+            mine = relative(p.list + id - 1, y, x);
+            for (i = 0; i < p.n; i++) {
+                double u = relative(p.list + i, y, x);
+
+                if (i + 1 == (int)id || u >= 0.95) continue;
+                contested++;
+                if (u < best) best = u;
+            }
+            /* 0.05: centre and diameter in the list are those of pixels */
+            if (!(mine < best + 0.05)) fail_msg("pixel %d, %d has label %u", y, x, id);
+        }
+    assert_true(contested > 500);
+    done(&p);
+}
+
 static void mean_and_variance(const float *v, size_t n, double *mean, double *var)
 {
     double s = 0, q = 0;
@@ -523,6 +563,7 @@ int main(void)
         cmocka_unit_test(bytes_are_pinned),
         cmocka_unit_test(labels_agree_with_the_list),
         cmocka_unit_test(round_particles_are_discs),
+        cmocka_unit_test(overlaps_are_split_by_relative_distance),
         cmocka_unit_test(noise_follows_the_dose),
         cmocka_unit_test(lens_follows_its_formula),
         cmocka_unit_test(perfect_lens_sees_no_phase),
