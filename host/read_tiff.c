@@ -232,6 +232,7 @@ static void put(sink *s, uint8_t *src, int64_t y, int64_t x, int64_t n, int plan
     int64_t at = y * l->w + x;
     int c, first = plane < 0 ? 0 : plane, last = plane < 0 ? l->nkeep : plane + 1;
 
+    if (l->swapped24) TIFFSwabArrayOfTriples(src, (tmsize_t)all);
     if (l->packed) lp_samples_unpack(s->wide, src, all, l->packed);
     if (l->packed) src = (uint8_t *)s->wide;
     if (l->differences) lp_samples_undo_differences(src, all, l->type, stride);

@@ -261,6 +261,7 @@ lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, int predictor, lp
     } else if ((st = sample_type(l, &a, err))) {
         return st;
     }
+    l->swapped24 = l->packed == 24 && TIFFIsByteSwapped(tif);
     /* libtiff undoes predictors in its codecs only; Adobe's and tifffile's readers always do. */
     if (a.codec == COMPRESSION_NONE && predictor == 3)
         return lp_fail(err, LP_EFORMAT,
