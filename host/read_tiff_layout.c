@@ -196,7 +196,9 @@ static lp_status blocks(TIFF *tif, lp_tiff_layout *l, const about *a, lp_err *er
         l->bw = l->w;
         l->bh = v < l->h ? v : l->h;
     }
-    if (l->bw < 1 || l->bh < 1 || l->bw > 2 * LP_MAX_SIDE || l->bh > 2 * LP_MAX_SIDE)
+    /* A tile may be larger than a small image, but not without bounds. */
+    if (l->bw < 1 || l->bh < 1 || l->bw > 2 * LP_MAX_SIDE || l->bh > 2 * LP_MAX_SIDE ||
+        l->bw * l->bh > 4 * l->w * l->h + (64 << 20))
         return lp_fail(err, LP_EFORMAT, "%s: page %d: strips or tiles of %lld x %lld pixels",
                        a->path, a->page, (long long)l->bw, (long long)l->bh);
     l->row_bytes = l->rgba ? 4 * l->bw : (l->bw * samples * a->bits + 7) / 8;

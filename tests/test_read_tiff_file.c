@@ -219,8 +219,8 @@ static void lies(void **state)
              {60000, 30000, 8, 50000, 0, "cannot hold"},
              {60000, 30000, 1, 4, 0, "cannot hold"},
              {60000, 30000, 8, 1, 60000, "cannot hold"},
-             {60000, 30000, 8, 5, 200000, "cannot hold"},
-             {16, 16, 8, 5, 200000, "cannot hold"},
+             {60000, 30000, 8, 5, 200000, "200000 x 200000"},
+             {16, 16, 8, 5, 200000, "200000 x 200000"},
              {4294967295, 1, 8, 1, 0, "4294967295 x 1"},
              {0, 7, 8, 1, 0, "zero"},
              {7, 0, 8, 1, 0, ""},
@@ -360,6 +360,51 @@ static void plain_differences(void **state)
     lp_image_free(&im);
 }
 
+/* The tags reach read_tiff_meta; later pages, which lack them, have the first one's size. */
+static void pixel_size(void **state)
+{
+    static const TIFFFieldInfo maker[2] = {
+        {34682, TIFF_VARIABLE2, TIFF_VARIABLE2, TIFF_ASCII, FIELD_CUSTOM, 1, 1, (char *)"a"},
+        {34118, TIFF_VARIABLE2, TIFF_VARIABLE2, TIFF_BYTE, FIELD_CUSTOM, 1, 1, (char *)"b"}};
+    static const char fei[] = "[Scan]\r\nPixelWidth=1.5e-009\r\n";
+    static const char zeiss[] = "AP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 2.5 nm\r\n";
+    static const char ome[] = "<?xml?><OME><Image><Pixels PhysicalSizeX='0.0035'/></Image></OME>";
+    static const double want[4] = {1.5, 2.5, 3.5, 5};
+    uint8_t pixel = 7;
+    int k, page;
+
+    (void)state;
+    for (k = 0; k < 4; k++) {
+        const char *path = tmp_path("size.tif");
+        TIFF *t = TIFFOpen(path, "w");
+
+        TIFFMergeFieldInfo(t, maker, 2);
+        for (page = 0; page < 2; page++) {
+            TIFFSetField(t, TIFFTAG_IMAGEWIDTH, 1);
+            TIFFSetField(t, TIFFTAG_IMAGELENGTH, 1);
+            TIFFSetField(t, TIFFTAG_BITSPERSAMPLE, 8);
+            TIFFSetField(t, TIFFTAG_PHOTOMETRIC, 1);
+            if (k == 0 && !page) TIFFSetField(t, 34682, (uint32_t)sizeof fei, fei);
+            if (k == 1 && !page) TIFFSetField(t, 34118, (uint32_t)sizeof zeiss - 1, zeiss);
+            if (k == 2 && !page) TIFFSetField(t, TIFFTAG_IMAGEDESCRIPTION, ome);
+            if (k == 3 && !page) {
+                TIFFSetField(t, TIFFTAG_RESOLUTIONUNIT, RESUNIT_CENTIMETER);
+                TIFFSetField(t, TIFFTAG_XRESOLUTION, 2e6);
+                TIFFSetField(t, TIFFTAG_YRESOLUTION, 2e6);
+            }
+            TIFFWriteEncodedStrip(t, 0, &pixel, 1);
+            TIFFWriteDirectory(t);
+        }
+        TIFFClose(t);
+        for (page = 0; page < 2; page++) {
+            lp_image im = must_read(path, page);
+
+            LP_ASSERT_CLOSE(im.pixel_nm, want[k], 0, 1e-6);
+            lp_image_free(&im);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,7 +412,7 @@ int main(void)
         cmocka_unit_test(circles),           cmocka_unit_test(broken_chain),
         cmocka_unit_test(imagej_stack),      cmocka_unit_test(lies),
         cmocka_unit_test(cut_short),         cmocka_unit_test(labels),
-        cmocka_unit_test(plain_differences),
+        cmocka_unit_test(plain_differences), cmocka_unit_test(pixel_size),
     };
     return cmocka_run_group_tests_name("read_tiff_file", tests, make_tmp, drop_tmp);
 }

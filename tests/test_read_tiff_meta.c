@@ -5,7 +5,7 @@
 
 static double nm(const char *text, double x, double y, int unit)
 {
-    lp_tiff_meta m = {text, x, y, unit};
+    lp_tiff_meta m = {.description = text, .xres = x, .yres = y, .unit = unit};
 
     return lp_tiff_pixel_nm(&m);
 }
@@ -89,9 +89,32 @@ static void plain(void **state)
     LP_ASSERT_CLOSE(nm(NULL, INFINITY, INFINITY, 3), 0, 0, 0);
 }
 
+static double maker_nm(const char *text)
+{
+    lp_tiff_meta m = {
+        .maker = text, .maker_n = (int)strlen(text), .xres = 72, .yres = 72, .unit = 2};
+
+    return lp_tiff_pixel_nm(&m);
+}
+
+static void makers(void **state)
+{
+    (void)state;
+    LP_ASSERT_CLOSE(maker_nm("[Scan]\r\nPixelWidth=1.5e-009\r\nPixelHeight=1.5e-009\r\n"), 1.5,
+                    1e-12, 0);
+    LP_ASSERT_CLOSE(maker_nm("AP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 5.582 nm\r\nAP_X"), 5.582,
+                    1e-12, 0);
+    LP_ASSERT_CLOSE(maker_nm("Image Pixel Size = 5.5 \xb5m"), 5500, 1e-9, 0);
+    LP_ASSERT_CLOSE(maker_nm("Image Pixel Size = 5.5"), 0, 0, 0);
+    LP_ASSERT_CLOSE(maker_nm("Image Pixel Size = "), 0, 0, 0);
+    LP_ASSERT_CLOSE(maker_nm("\nPixelWidth="), 0, 0, 0);
+    LP_ASSERT_CLOSE(maker_nm(""), 0, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(units), cmocka_unit_test(imagej),
-                                       cmocka_unit_test(ome), cmocka_unit_test(plain)};
+                                       cmocka_unit_test(ome), cmocka_unit_test(plain),
+                                       cmocka_unit_test(makers)};
     return cmocka_run_group_tests_name("read_tiff_meta", tests, NULL, NULL);
 }
