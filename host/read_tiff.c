@@ -19,7 +19,7 @@ typedef struct {
     int64_t at;
     TIFF *tif;
     lp_tiff_pages pages;
-    int stack;     /* pages of a one-directory ImageJ stack, else 0 */
+    int stack;     /* pages of a stack behind one directory, else 0 */
     char why[256]; /* libtiff's last complaint */
 } file;
 
@@ -186,17 +186,15 @@ static lp_status count_pages(file *f, int *npages, lp_err *err)
     if (f->pages.n > 1 || f->pages.broken) return LP_OK;
     if (set_page(f, 0, NULL)) return LP_OK; /* lp_tiff_read says what is wrong */
     if (!TIFFGetField(f->tif, TIFFTAG_IMAGEDESCRIPTION, &text)) return LP_OK;
-    n = lp_tiff_imagej_images(text);
-    if (n < 2 || layout(f, 0, &l, NULL)) return LP_OK;
-    if (!l.raw_at)
-        return lp_fail(err, LP_EFORMAT,
-                       "%s: an ImageJ stack of %d images behind one packed page is not supported: "
-                       "save it as an uncompressed TIFF",
-                       lp_bytes_path(f->b), n);
+    if (text[0] != '{' && text[0] != 'I') return LP_OK;
+    if (layout(f, 0, &l, NULL)) return LP_OK;
+    n = lp_tiff_stack_images(text, (double)l.w * (double)l.h * l.spp);
+    /* A single image keeps the text of the stack it was taken from: no place for a second one. */
+    if (n < 2 || !l.raw_at || l.raw_at + 2 * l.raw_bytes > lp_bytes_size(f->b)) return LP_OK;
     if ((double)l.raw_at + (double)l.raw_bytes * n > (double)lp_bytes_size(f->b))
         return lp_fail(
             err, LP_EFORMAT,
-            "%s: ImageJ stack of %d images is cut short: %.0f bytes expected, %lld found",
+            "%s: stack of %d images behind one page is cut short: %.0f bytes expected, %lld found",
             lp_bytes_path(f->b), n, (double)l.raw_at + (double)l.raw_bytes * n,
             (long long)lp_bytes_size(f->b));
     *npages = f->stack = n;
@@ -317,7 +315,7 @@ static lp_status read_blocks(file *f, const lp_tiff_layout *l, int page, sink *s
     return st;
 }
 
-/* Page `page` of an ImageJ stack behind one directory, in the file's byte order. */
+/* Page `page` of a stack behind one directory, in the file's byte order. */
 static lp_status read_stack_page(file *f, const lp_tiff_layout *l, int page, sink *s, lp_err *err)
 {
     int64_t at = l->raw_at + l->raw_bytes * page, y;

@@ -219,7 +219,6 @@ lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, int predictor, lp
     about a = {.path = lp_bytes_path(b), .page = page};
     uint32_t w = 0, h = 0, depth = 1;
     uint16_t planar = PLANARCONFIG_CONTIG, spp = 1;
-    uint64_t *offsets = NULL;
     lp_status st;
 
     memset(l, 0, sizeof *l);
@@ -274,10 +273,15 @@ lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, int predictor, lp
     if ((st = channels(tif, l, &a, err))) return st;
     if ((st = blocks(tif, l, &a, err))) return st;
     if ((st = check_size(l, &a, lp_bytes_size(b), err))) return st;
-    if (a.codec == COMPRESSION_NONE && !l->tiled && !l->separate && !l->rgba && !l->packed &&
-        TIFFGetField(tif, TIFFTAG_STRIPOFFSETS, &offsets) && offsets) {
-        l->raw_at = (int64_t)(offsets[0] & INT64_MAX);
-        l->raw_bytes = l->row_bytes * l->h;
+    if (a.codec == COMPRESSION_NONE && !l->tiled && !l->separate && !l->rgba && !l->packed) {
+        uint32_t last = TIFFNumberOfStrips(tif) - 1;
+        uint64_t at = TIFFGetStrileOffset(tif, 0), n = (uint64_t)(l->row_bytes * l->h);
+        uint64_t end = TIFFGetStrileOffset(tif, last) + TIFFGetStrileByteCount(tif, last);
+
+        if (at < (uint64_t)1 << 62 && end == at + n) {
+            l->raw_at = (int64_t)at;
+            l->raw_bytes = (int64_t)n;
+        }
     }
     return LP_OK;
 }

@@ -100,13 +100,29 @@ static const char *line_value(const char *text, const char *name, int *n)
     return NULL;
 }
 
-int lp_tiff_imagej_images(const char *description)
+static int shaped_images(const char *text, double samples)
+{
+    const char *p = strstr(text, "\"shape\": [");
+    double n = 1;
+    char *end;
+
+    if (!p || !strstr(text, "\"truncated\": true")) return 0;
+    for (p = strchr(p, '[') + 1;; p = end + 1) {
+        n *= strtod(p, &end);
+        if (end == p || *end != ',') break;
+    }
+    n /= samples;
+    return n >= 1 && n <= INT_MAX && n == floor(n) ? (int)n : 0;
+}
+
+int lp_tiff_stack_images(const char *description, double samples)
 {
     const char *v;
     long images;
     int n;
 
-    if (!description || strncmp(description, "ImageJ=", 7)) return 0;
+    if (description[0] == '{') return shaped_images(description, samples);
+    if (strncmp(description, "ImageJ=", 7)) return 0;
     v = line_value(description, "images", &n);
     images = v ? strtol(v, NULL, 10) : 0;
     return images > 0 && images <= INT_MAX ? (int)images : 0;

@@ -20,8 +20,10 @@ typedef struct {
  * their geometric mean. */
 double lp_tiff_pixel_nm(const lp_tiff_meta *m);
 
-/* N of "images=N" in an ImageJ description, 0 where it is none. */
-int lp_tiff_imagej_images(const char *description);
+/* Number of images that a file of one directory says lie one after the other behind it, 0 where it
+ * says none: ImageJ's "images=N", or tifffile's {"shape": [N, h, w], "truncated": true} over the
+ * samples of one image. */
+int lp_tiff_stack_images(const char *description, double samples);
 
 /* nm per unit for a unit's name in UTF-8 or Latin-1 ("nm", "um", "micron", "A", ...), 0 where
  * unknown. n is its length in bytes. */

@@ -201,6 +201,8 @@ static void imagej_stack(void **state)
         must_fail(path, 4, LP_EARG, "no page 4");
         p = slurp(path, &n);
         must_fail(write_file("ij.tif", p, n - 1), 0, LP_EFORMAT, "cut short");
+        /* Without room for a second image the text is only a leftover. */
+        assert_int_equal(count(write_file("ij.tif", p, n - 36)), 1);
         free(p);
     }
 }

@@ -47,12 +47,22 @@ static void imagej(void **state)
     LP_ASSERT_CLOSE(nm("ImageJ=1.53t\nunits=nm\n", 4, 4, 1), 0, 0, 0);
     LP_ASSERT_CLOSE(nm("ImageJ=1.53t\nunit=nm\n", 0, 0, 1), 0, 0, 0);
     LP_ASSERT_CLOSE(nm("ImageJ=1.53t\nunit=nm\n", NAN, -4, 1), 0, 0, 0);
-    assert_int_equal(lp_tiff_imagej_images("ImageJ=1.53t\nimages=37\nslices=37\n"), 37);
-    assert_int_equal(lp_tiff_imagej_images("ImageJ=1.53t\nmyimages=37\n"), 0);
-    assert_int_equal(lp_tiff_imagej_images("ImageJ=1.53t\nimages=-3\n"), 0);
-    assert_int_equal(lp_tiff_imagej_images("ImageJ=1.53t\nimages=99999999999999999999\n"), 0);
-    assert_int_equal(lp_tiff_imagej_images("images=37\n"), 0);
-    assert_int_equal(lp_tiff_imagej_images(NULL), 0);
+    assert_int_equal(lp_tiff_stack_images("ImageJ=1.53t\nimages=37\nslices=37\n", 30), 37);
+    assert_int_equal(lp_tiff_stack_images("ImageJ=1.53t\nmyimages=37\n", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("ImageJ=1.53t\nimages=-3\n", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("ImageJ=1.53t\nimages=99999999999999999999\n", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("images=37\n", 30), 0);
+}
+
+static void shaped(void **state)
+{
+    (void)state;
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [4, 5, 6], \"truncated\": true}", 30), 4);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [2, 3, 5, 6], \"truncated\": true}", 30), 6);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [4, 5, 6]}", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [4, 5, 6], \"truncated\": true}", 31), 0);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [\"truncated\": true", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [nan, -5], \"truncated\": true", 30), 0);
 }
 
 static void ome(void **state)
@@ -113,8 +123,8 @@ static void makers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(units), cmocka_unit_test(imagej),
-                                       cmocka_unit_test(ome), cmocka_unit_test(plain),
-                                       cmocka_unit_test(makers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(units),  cmocka_unit_test(imagej),
+                                       cmocka_unit_test(shaped), cmocka_unit_test(ome),
+                                       cmocka_unit_test(plain),  cmocka_unit_test(makers)};
     return cmocka_run_group_tests_name("read_tiff_meta", tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = 0;
     lp_tiff_pixel_nm(&m);
-    lp_tiff_imagej_images(text);
+    lp_tiff_stack_images(text, 7);
     m.description = NULL;
     m.maker = (const char *)data;
     m.maker_n = (int)size;
