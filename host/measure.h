@@ -20,7 +20,8 @@ typedef struct {
     double orientation;    /* of the major axis, degrees in (-90, 90]: 0 along x, positive
                               turned from x towards y (downwards) */
     double perimeter;      /* px, Cauchy-Crofton over 4 directions, holes included */
-    double circularity;    /* 4 pi area / perimeter^2, at most 1 */
+    double circularity;    /* 4 pi area / perimeter^2, at most 1; scatters by 3 % at a diameter
+                              of 10 px, by 1 % at 30 */
     double mean_intensity; /* of the image values as read; NaN without an image */
     double support;        /* number of diameters (or their weight) that found it */
     double diameter_min, diameter_max; /* smallest and largest such diameter, px */

@@ -1,19 +1,27 @@
 /* read - one page of an image file of any supported format.
  *
- * The format is taken from the first bytes, never from the name: TIFF and
- * BigTIFF (read_tiff.h), PNG (read_png.h), MRC/MRCS/CCP4 (read_mrc.h), the last
- * also behind gzip or bzip2. */
+ * The format is taken from the first bytes, never from the name: TIFF and BigTIFF
+ * (read_tiff.h), PNG (read_png.h), MRC/MRCS/CCP4 (read_mrc.h), each also behind gzip or bzip2
+ * (TIFF up to 1 GiB unpacked, PNG up to 256 MiB, MRC without a limit). Formats that users try and
+ * that are not supported (JPEG, DM3, ND2, ...) are refused by name. Samples are those that
+ * Cellpose gets from tifffile and cv2, and mrcfile's; the headers say where they differ.
+ *
+ * No state is shared: any number of threads may read at once. */
 #ifndef LP_READ_H
 #define LP_READ_H
 
 #include "image.h"
 
 /* Number of images in the file (TIFF pages of the full-resolution kind, MRC
- * sections; 1 for PNG). Reads headers only. */
+ * sections; 1 for PNG). Reads headers only. LP_EIO: missing, a folder, not readable; LP_EFORMAT:
+ * empty, damaged, cut short, not supported. A TIFF whose pages are not all there is LP_EFORMAT
+ * here, while lp_read_image still reads those that are. */
 lp_status lp_read_count(const char *path, int *npages, lp_err *err);
 
 /* Reads page (0-based) into *im, which the caller frees. On failure *im is
- * untouched; the message names path, page and what to do. */
+ * untouched; the message names path, page and what to do. LP_EARG for a page that is not there,
+ * else as lp_read_count; LP_ENOMEM. NaN and Inf become the mean of their channel's finite samples
+ * (0 where there are none) and are counted in im->replaced; so do samples beyond float32. */
 lp_status lp_read_image(const char *path, int page, lp_image *im, lp_err *err);
 
 /* Reads a label image (first page of a TIFF, or a PNG): one channel of whole

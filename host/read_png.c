@@ -71,7 +71,7 @@ static void deliver(job *j, const uint8_t *row, int64_t y, int nsamples, lp_samp
                             (size_t)nsamples);
 }
 
-static void setup(job *j, int labels)
+static void setup(job *j)
 {
     png_set_user_limits(j->png, LP_MAX_SIDE, LP_MAX_SIDE);
     png_set_chunk_cache_max(j->png, 64);
@@ -80,7 +80,6 @@ static void setup(job *j, int labels)
     png_set_crc_action(j->png, PNG_CRC_ERROR_QUIT, PNG_CRC_QUIET_USE);
     png_set_read_fn(j->png, j, on_read);
     png_read_info(j->png, j->info);
-    (void)labels;
 }
 
 static void decode(job *j, int labels)
@@ -145,7 +144,7 @@ static void decode(job *j, int labels)
 static void run(job *j, int labels)
 {
     if (setjmp(png_jmpbuf(j->png))) return;
-    setup(j, labels);
+    setup(j);
     decode(j, labels);
 }
 
@@ -156,7 +155,7 @@ static lp_status read_any(lp_bytes *b, int labels, lp_image *im, lp_labels *lb, 
     memset(&j, 0, sizeof j);
     j.b = b;
     j.err = err;
-    if ((j.st = lp_bytes_load(b, (int64_t)1 << 30, err))) return j.st;
+    if ((j.st = lp_bytes_load(b, (int64_t)256 << 20, err))) return j.st;
     j.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning);
     if (j.png) j.info = png_create_info_struct(j.png);
     if (j.info)

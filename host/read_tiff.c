@@ -11,7 +11,7 @@
 #include "read_tiff_pages.h"
 
 /* A packed TIFF (.tif.gz) is unpacked into memory up to this. */
-#define MAX_UNPACKED ((int64_t)4 << 30)
+#define MAX_UNPACKED ((int64_t)1 << 30)
 
 /* An open file. Must not move: libtiff keeps its address. */
 typedef struct {
@@ -19,8 +19,7 @@ typedef struct {
     int64_t at;
     TIFF *tif;
     lp_tiff_pages pages;
-    int stack; /* pages of a one-directory ImageJ stack, else 0 */
-    lp_tiff_meta meta;
+    int stack;     /* pages of a stack behind one directory, else 0 */
     char why[256]; /* libtiff's last complaint */
 } file;
 
@@ -110,19 +109,40 @@ static lp_status set_page(file *f, int page, lp_err *err)
     return LP_OK;
 }
 
-/* Description and resolution of the first page; the description lives as long as that page is
- * the current one. */
-static void read_meta(file *f)
+/* Whether a tag that libtiff does not know holds single bytes, count first. */
+static int text_tag(TIFF *tif, uint32_t tag)
 {
-    float x = 0, y = 0;
-    uint16_t unit = 2;
-    char *text = NULL;
+    const TIFFField *field = TIFFFindField(tif, tag, TIFF_ANY);
+    TIFFDataType type = field ? TIFFFieldDataType(field) : TIFF_NOTYPE;
 
-    if (TIFFGetField(f->tif, TIFFTAG_IMAGEDESCRIPTION, &text)) f->meta.description = text;
+    return field && TIFFFieldPassCount(field) && TIFFFieldReadCount(field) == TIFF_VARIABLE2 &&
+           (type == TIFF_ASCII || type == TIFF_BYTE || type == TIFF_UNDEFINED);
+}
+
+/* From the first page, which must be the current one: the other pages of a stack lack the text. */
+static double pixel_nm(file *f)
+{
+    static const uint32_t makers[] = {34682, 34680, 34118};
+    lp_tiff_meta m = {0};
+    uint16_t unit = RESUNIT_INCH;
+    float x = 0, y = 0;
+    char *text = NULL;
+    uint32_t n = 0;
+    void *data = NULL;
+    size_t i;
+
+    for (i = 0; i < sizeof makers / sizeof *makers && !m.maker; i++)
+        if (text_tag(f->tif, makers[i]) && TIFFGetField(f->tif, makers[i], &n, &data) && data &&
+            n < 1 << 24) {
+            m.maker = data;
+            m.maker_n = (int)n;
+        }
+    if (TIFFGetField(f->tif, TIFFTAG_IMAGEDESCRIPTION, &text)) m.description = text;
     TIFFGetFieldDefaulted(f->tif, TIFFTAG_RESOLUTIONUNIT, &unit);
-    if (TIFFGetField(f->tif, TIFFTAG_XRESOLUTION, &x)) f->meta.xres = (double)x;
-    if (TIFFGetField(f->tif, TIFFTAG_YRESOLUTION, &y)) f->meta.yres = (double)y;
-    f->meta.unit = unit;
+    if (TIFFGetField(f->tif, TIFFTAG_XRESOLUTION, &x)) m.xres = (double)x;
+    if (TIFFGetField(f->tif, TIFFTAG_YRESOLUTION, &y)) m.yres = (double)y;
+    m.unit = unit;
+    return lp_tiff_pixel_nm(&m);
 }
 
 static lp_status file_open(file *f, lp_bytes *b, lp_err *err)
@@ -166,17 +186,15 @@ static lp_status count_pages(file *f, int *npages, lp_err *err)
     if (f->pages.n > 1 || f->pages.broken) return LP_OK;
     if (set_page(f, 0, NULL)) return LP_OK; /* lp_tiff_read says what is wrong */
     if (!TIFFGetField(f->tif, TIFFTAG_IMAGEDESCRIPTION, &text)) return LP_OK;
-    n = lp_tiff_imagej_images(text);
-    if (n < 2 || layout(f, 0, &l, NULL)) return LP_OK;
-    if (!l.raw_at)
-        return lp_fail(err, LP_EFORMAT,
-                       "%s: an ImageJ stack of %d images behind one packed page is not supported: "
-                       "save it as an uncompressed TIFF",
-                       lp_bytes_path(f->b), n);
+    if (text[0] != '{' && text[0] != 'I') return LP_OK;
+    if (layout(f, 0, &l, NULL)) return LP_OK;
+    n = lp_tiff_stack_images(text, (double)l.w * (double)l.h * l.spp);
+    /* A single image keeps the text of the stack it was taken from: no place for a second one. */
+    if (n < 2 || !l.raw_at || l.raw_at + 2 * l.raw_bytes > lp_bytes_size(f->b)) return LP_OK;
     if ((double)l.raw_at + (double)l.raw_bytes * n > (double)lp_bytes_size(f->b))
         return lp_fail(
             err, LP_EFORMAT,
-            "%s: ImageJ stack of %d images is cut short: %.0f bytes expected, %lld found",
+            "%s: stack of %d images behind one page is cut short: %.0f bytes expected, %lld found",
             lp_bytes_path(f->b), n, (double)l.raw_at + (double)l.raw_bytes * n,
             (long long)lp_bytes_size(f->b));
     *npages = f->stack = n;
@@ -232,6 +250,7 @@ static void put(sink *s, uint8_t *src, int64_t y, int64_t x, int64_t n, int plan
     int64_t at = y * l->w + x;
     int c, first = plane < 0 ? 0 : plane, last = plane < 0 ? l->nkeep : plane + 1;
 
+    if (l->swapped24) TIFFSwabArrayOfTriples(src, (tmsize_t)all);
     if (l->packed) lp_samples_unpack(s->wide, src, all, l->packed);
     if (l->packed) src = (uint8_t *)s->wide;
     if (l->differences) lp_samples_undo_differences(src, all, l->type, stride);
@@ -296,7 +315,7 @@ static lp_status read_blocks(file *f, const lp_tiff_layout *l, int page, sink *s
     return st;
 }
 
-/* Page `page` of an ImageJ stack behind one directory, in the file's byte order. */
+/* Page `page` of a stack behind one directory, in the file's byte order. */
 static lp_status read_stack_page(file *f, const lp_tiff_layout *l, int page, sink *s, lp_err *err)
 {
     int64_t at = l->raw_at + l->raw_bytes * page, y;
@@ -353,6 +372,7 @@ lp_status lp_tiff_read(lp_bytes *b, int page, lp_image *im, lp_err *err)
 {
     lp_image tmp = {0};
     sink s = {.im = &tmp};
+    double nm = 0;
     int npages = 0;
     lp_status st;
     file f;
@@ -362,19 +382,12 @@ lp_status lp_tiff_read(lp_bytes *b, int page, lp_image *im, lp_err *err)
     if (!st && (page < 0 || page >= npages))
         st = lp_fail(err, LP_EARG, "%s: no page %d: the file has %d (0 to %d)", lp_bytes_path(b),
                      page, npages, npages - 1);
-    if (!st && !set_page(&f, 0, NULL)) {
-        read_meta(&f);
-        tmp.pixel_nm = lp_tiff_pixel_nm(&f.meta);
-    }
-    if (!st) {
-        double nm = tmp.pixel_nm;
-
-        st = read_page(&f, page, &s, err);
-        tmp.pixel_nm = nm;
-    }
+    if (!st && !set_page(&f, 0, NULL)) nm = pixel_nm(&f);
+    if (!st) st = read_page(&f, page, &s, err);
     if (st) {
         lp_image_free(&tmp);
     } else {
+        tmp.pixel_nm = nm;
         tmp.page = page;
         tmp.npages = npages;
         *im = tmp;

@@ -9,8 +9,8 @@
  * that are not alpha stay with grey images (microscopes store channels so).
  *
  * Pages: every full-resolution directory of the main chain; reduced-resolution ones
- * and masks (NewSubfileType bits 0 and 2) and sub-directories are not counted. An
- * ImageJ stack of one directory ("images=N", its way past 4 GB) has N pages.
+ * and masks (NewSubfileType bits 0 and 2) and sub-directories are not counted. A
+ * stack behind one directory (ImageJ's way past 4 GB, tifffile's truncate) has its N pages.
  *
  * Bits: unsigned and signed integers of 1..32 and 64 bits, float of 16, 32 and 64. Complex
  * numbers and 24-bit float are refused.

@@ -196,7 +196,9 @@ static lp_status blocks(TIFF *tif, lp_tiff_layout *l, const about *a, lp_err *er
         l->bw = l->w;
         l->bh = v < l->h ? v : l->h;
     }
-    if (l->bw < 1 || l->bh < 1 || l->bw > 2 * LP_MAX_SIDE || l->bh > 2 * LP_MAX_SIDE)
+    /* A tile may be larger than a small image, but not without bounds. */
+    if (l->bw < 1 || l->bh < 1 || l->bw > 2 * LP_MAX_SIDE || l->bh > 2 * LP_MAX_SIDE ||
+        l->bw * l->bh > 4 * l->w * l->h + (64 << 20))
         return lp_fail(err, LP_EFORMAT, "%s: page %d: strips or tiles of %lld x %lld pixels",
                        a->path, a->page, (long long)l->bw, (long long)l->bh);
     l->row_bytes = l->rgba ? 4 * l->bw : (l->bw * samples * a->bits + 7) / 8;
@@ -217,7 +219,6 @@ lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, int predictor, lp
     about a = {.path = lp_bytes_path(b), .page = page};
     uint32_t w = 0, h = 0, depth = 1;
     uint16_t planar = PLANARCONFIG_CONTIG, spp = 1;
-    uint64_t *offsets = NULL;
     lp_status st;
 
     memset(l, 0, sizeof *l);
@@ -261,6 +262,7 @@ lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, int predictor, lp
     } else if ((st = sample_type(l, &a, err))) {
         return st;
     }
+    l->swapped24 = l->packed == 24 && TIFFIsByteSwapped(tif);
     /* libtiff undoes predictors in its codecs only; Adobe's and tifffile's readers always do. */
     if (a.codec == COMPRESSION_NONE && predictor == 3)
         return lp_fail(err, LP_EFORMAT,
@@ -271,10 +273,15 @@ lp_status lp_tiff_layout_get(TIFF *tif, lp_bytes *b, int page, int predictor, lp
     if ((st = channels(tif, l, &a, err))) return st;
     if ((st = blocks(tif, l, &a, err))) return st;
     if ((st = check_size(l, &a, lp_bytes_size(b), err))) return st;
-    if (a.codec == COMPRESSION_NONE && !l->tiled && !l->separate && !l->rgba && !l->packed &&
-        TIFFGetField(tif, TIFFTAG_STRIPOFFSETS, &offsets) && offsets) {
-        l->raw_at = (int64_t)(offsets[0] & INT64_MAX);
-        l->raw_bytes = l->row_bytes * l->h;
+    if (a.codec == COMPRESSION_NONE && !l->tiled && !l->separate && !l->rgba && !l->packed) {
+        uint32_t last = TIFFNumberOfStrips(tif) - 1;
+        uint64_t at = TIFFGetStrileOffset(tif, 0), n = (uint64_t)(l->row_bytes * l->h);
+        uint64_t end = TIFFGetStrileOffset(tif, last) + TIFFGetStrileByteCount(tif, last);
+
+        if (at < (uint64_t)1 << 62 && end == at + n) {
+            l->raw_at = (int64_t)at;
+            l->raw_bytes = (int64_t)n;
+        }
     }
     return LP_OK;
 }

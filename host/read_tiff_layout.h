@@ -11,18 +11,19 @@
 #include "read_samples.h"
 
 typedef struct {
-    int64_t w, h;        /* pixels */
-    int spp;             /* samples per pixel, as decoded */
-    int nkeep;           /* channels kept */
-    int keep[16];        /* [nkeep] their sample numbers */
-    lp_sample type;      /* of samples, after unpacking */
-    int packed;          /* bits per sample where they need unpacking, else 0 */
-    int sign_extend;     /* packed samples are signed */
-    int differences;     /* rows of differences (predictor 2) that libtiff leaves so */
-    int separate;        /* one plane per sample */
-    int tiled, rgba;     /* rgba: libtiff's own conversion, 4 bytes per pixel */
-    int64_t bw, bh;      /* a block (strip or tile), pixels */
-    int64_t row_bytes;   /* of a decoded block */
+    int64_t w, h;      /* pixels */
+    int spp;           /* samples per pixel, as decoded */
+    int nkeep;         /* channels kept */
+    int keep[16];      /* [nkeep] their sample numbers */
+    lp_sample type;    /* of samples, after unpacking */
+    int packed;        /* bits per sample where they need unpacking, else 0 */
+    int swapped24;     /* libtiff has reversed the bytes of 24-bit samples, which are packed bits */
+    int sign_extend;   /* packed samples are signed */
+    int differences;   /* rows of differences (predictor 2) that libtiff leaves so */
+    int separate;      /* one plane per sample */
+    int tiled, rgba;   /* rgba: libtiff's own conversion, 4 bytes per pixel */
+    int64_t bw, bh;    /* a block (strip or tile), pixels */
+    int64_t row_bytes; /* of a decoded block */
     int64_t block_bytes; /* of a decoded block */
     int64_t raw_at;      /* first byte of unpacked, contiguous pixels; 0 where they are not */
     int64_t raw_bytes;   /* their number */

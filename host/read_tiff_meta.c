@@ -100,13 +100,29 @@ static const char *line_value(const char *text, const char *name, int *n)
     return NULL;
 }
 
-int lp_tiff_imagej_images(const char *description)
+static int shaped_images(const char *text, double samples)
+{
+    const char *p = strstr(text, "\"shape\": [");
+    double n = 1;
+    char *end;
+
+    if (!p || !strstr(text, "\"truncated\": true")) return 0;
+    for (p = strchr(p, '[') + 1;; p = end + 1) {
+        n *= strtod(p, &end);
+        if (end == p || *end != ',') break;
+    }
+    n /= samples;
+    return n >= 1 && n <= INT_MAX && n == floor(n) ? (int)n : 0;
+}
+
+int lp_tiff_stack_images(const char *description, double samples)
 {
     const char *v;
     long images;
     int n;
 
-    if (!description || strncmp(description, "ImageJ=", 7)) return 0;
+    if (description[0] == '{') return shaped_images(description, samples);
+    if (strncmp(description, "ImageJ=", 7)) return 0;
     v = line_value(description, "images", &n);
     images = v ? strtol(v, NULL, 10) : 0;
     return images > 0 && images <= INT_MAX ? (int)images : 0;
@@ -124,10 +140,48 @@ static double imagej(const lp_tiff_meta *m)
     return combine(m->xres > 0 ? nm / m->xres : 0, m->yres > 0 ? nm / m->yres : 0);
 }
 
+/* The number behind key in [p, end), and where it stops; 0 where there is none. */
+static double number_behind(const char *p, const char *end, const char *key, const char **stop)
+{
+    const char *at = memmem(p, (size_t)(end - p), key, strlen(key));
+    char digits[40], *rest;
+    size_t n;
+    double v;
+
+    if (!at) return 0;
+    at += strlen(key);
+    n = (size_t)(end - at) < sizeof digits - 1 ? (size_t)(end - at) : sizeof digits - 1;
+    memcpy(digits, at, n);
+    digits[n] = 0;
+    v = strtod(digits, &rest);
+    *stop = at + (rest - digits);
+    return v;
+}
+
+/* Thermo Fisher: "PixelWidth=" in metres. Zeiss: "Image Pixel Size = " and a unit. */
+static double maker(const char *p, int n)
+{
+    const char *end = p + n, *stop = end;
+    double x = number_behind(p, end, "\nPixelWidth=", &stop) * 1e9;
+    double y = number_behind(p, end, "\nPixelHeight=", &stop) * 1e9, v;
+    int len = 0;
+
+    if (x > 0) return combine(x, y);
+    v = number_behind(p, end, "Image Pixel Size = ", &stop);
+    while (stop < end && *stop == ' ') stop++;
+    while (stop + len < end && len < 16 && (unsigned char)stop[len] > ' ') len++;
+    return combine(v * lp_tiff_unit_nm(stop, len), 0);
+}
+
 double lp_tiff_pixel_nm(const lp_tiff_meta *m)
 {
     double nm = m->unit == 2 ? 2.54e7 : m->unit == 3 ? 1e7 : 0, x, y;
 
+    if (m->maker) {
+        double v = maker(m->maker, m->maker_n);
+
+        if (v > 0) return v;
+    }
     if (m->description && strstr(m->description, "<OME")) {
         double v = ome(m->description);
 

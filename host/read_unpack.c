@@ -14,10 +14,12 @@ struct lp_unpack {
     void *ctx;
     z_stream gz;
     bz_stream bz;
-    int open;     /* a member's state is allocated */
-    int members;  /* members finished */
-    int in_eof;   /* fill has returned 0 */
-    int done;     /* nothing follows */
+    int open;    /* a member's state is allocated */
+    int members; /* members finished */
+    int in_eof;  /* fill has returned 0 */
+    int done;    /* nothing follows */
+    const char
+        *why;     /* why it failed; libbz2 overruns its stack where it is called after an error */
     size_t pos;   /* next unread byte of in */
     size_t avail; /* bytes of in */
     uint8_t in[IN_BYTES];
@@ -129,7 +131,7 @@ static const char *step(lp_unpack *u, uint8_t *out, size_t n, size_t *made, int 
 
 const char *lp_unpack_read(lp_unpack *u, uint8_t *buf, size_t n, size_t *got)
 {
-    const char *why = NULL;
+    const char *why = u->why;
     size_t k = 0, made;
     int end;
 
@@ -145,5 +147,6 @@ const char *lp_unpack_read(lp_unpack *u, uint8_t *buf, size_t n, size_t *got)
         }
     }
     *got = k;
+    u->why = why;
     return why;
 }

@@ -5,11 +5,11 @@
  * counts. So rims, Fresnel fringes and Thon rings come out by themselves, and an
  * underfocused particle is dark. Values are electrons per pixel.
  *
- * What a reader would get wrong: contamination is never labelled. Where particles
- * overlap, both are seen in the image, but a label pixel holds one of them: the one
- * whose centre is nearer, measured in units of its own radius (the split an annotator
- * draws). The same options and seed give the same bytes on every machine with IEEE
- * arithmetic, and for any number of threads (rng.h, detmath.h). */
+ * What a reader would get wrong: contamination is never labelled, and a particle under it
+ * is labelled whole. Where particles overlap, both are seen in the image, but a label
+ * pixel holds one of them: the one whose centre is nearer, measured in units of its own
+ * radius (the split an annotator draws). The same options and seed give the same bytes on
+ * every machine with IEEE arithmetic, and for any number of threads (rng.h, detmath.h). */
 #ifndef LP_SYNTH_H
 #define LP_SYNTH_H
 

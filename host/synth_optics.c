@@ -90,9 +90,7 @@ lp_status lp_synth_image(const lp_synth_options *o, double defocus_um, const lp_
     optics p = {.o = o, .c = c};
     lp_status st = LP_OK;
 
-    while (n < 8 * c->halo && n < side + 2 * c->halo) n *= 2;
-    if (n < 512 && n < side + 2 * c->halo)
-        while (n < 512 && n < side + 2 * c->halo) n *= 2;
+    while (n < side + 2 * c->halo && (n < 512 || n < 4 * c->halo)) n *= 2;
     p.n = n;
     p.inner = n - 2 * c->halo;
     lens = malloc(2 * (size_t)n * n * sizeof *lens);

@@ -103,7 +103,8 @@ static int number(const char *s, const char **end, double *v)
 {
     char *e;
 
-    if (!*s || *s == ' ' || *s == '+') return 0;
+    if (*s != '-' && *s != '.' && (*s < '0' || *s > '9')) return 0;
+    if (s[0] == '0' && s[1] == 'x') return 0; /* strtod would take the x of LyxLx for hex */
     *v = strtod(s, &e);
     *end = e;
     return e != s && isfinite(*v);

@@ -48,10 +48,28 @@ static int put_double(hid_t at, const char *name, double v)
     return put_number(at, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &v);
 }
 
+/* Runs only for floats: their mantissas have no repeats worth the search, which would take
+ * three times as long. Any inflate reads both. */
+static int squeeze(uint8_t *out, uLongf *size, const uint8_t *in, size_t n, int strategy)
+{
+    z_stream z = {0};
+    int rc;
+
+    if (deflateInit2(&z, 1, Z_DEFLATED, 15, 8, strategy) != Z_OK) return 0;
+    z.next_in = (Bytef *)(uintptr_t)in;
+    z.avail_in = (uInt)n;
+    z.next_out = out;
+    z.avail_out = (uInt)*size;
+    rc = deflate(&z, Z_FINISH);
+    *size = z.total_out;
+    deflateEnd(&z);
+    return rc == Z_STREAM_END;
+}
+
 /* Shuffle (all first bytes, all second bytes, ...) and deflate, as HDF5's own filters would;
  * rows beyond the image are zero. */
-static int pack(const uint8_t *src, size_t n, size_t n_chunk, uint8_t *plain, uint8_t *packed,
-                uLongf *size)
+static int pack(const uint8_t *src, size_t n, size_t n_chunk, int strategy, uint8_t *plain,
+                uint8_t *packed, uLongf *size)
 {
     size_t i;
 
@@ -62,13 +80,14 @@ static int pack(const uint8_t *src, size_t n, size_t n_chunk, uint8_t *plain, ui
         plain[2 * n_chunk + i] = src[4 * i + 2];
         plain[3 * n_chunk + i] = src[4 * i + 3];
     }
-    return compress2(packed, size, plain, 4 * n_chunk, 1) == Z_OK;
+    return squeeze(packed, size, plain, 4 * n_chunk, strategy);
 }
 
 /* Chunks of `rows` rows, compressed here in parallel and stored ready. */
-static int put_chunks(hid_t dset, const uint8_t *data, int npages, int Ly, int Lx, int rows)
+static int put_chunks(hid_t dset, const uint8_t *data, int npages, int Ly, int Lx, int rows,
+                      int strategy)
 {
-    size_t n_chunk = (size_t)rows * Lx, bound = compressBound(4 * n_chunk);
+    size_t n_chunk = (size_t)rows * Lx, bound = compressBound(4 * n_chunk) + 64;
     int per_page = (Ly + rows - 1) / rows, total = npages * per_page, first, k, ok = 1;
     uint8_t *plain = malloc(BATCH * 4 * n_chunk), *packed = malloc(BATCH * bound);
     uLongf size[BATCH];
@@ -82,7 +101,7 @@ static int put_chunks(hid_t dset, const uint8_t *data, int npages, int Ly, int L
             int h = Ly - y < rows ? Ly - y : rows;
 
             size[k] = bound;
-            good &= pack(data + 4 * ((size_t)page * Ly + y) * Lx, (size_t)h * Lx, n_chunk,
+            good &= pack(data + 4 * ((size_t)page * Ly + y) * Lx, (size_t)h * Lx, n_chunk, strategy,
                          plain + k * 4 * n_chunk, packed + k * bound, &size[k]);
         }
         ok = good;
@@ -120,7 +139,8 @@ static int put_plane(hid_t file, const char *name, hid_t type, const void *data,
         ok = H5Pset_chunk(plist, rank, chunk + 3 - rank) >= 0 && H5Pset_shuffle(plist) >= 0 &&
              H5Pset_deflate(plist, 1) >= 0 && H5Pset_obj_track_times(plist, 0) >= 0 &&
              (dset = H5Dcreate2(file, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT)) >= 0 &&
-             put_chunks(dset, data, npages, Ly, Lx, rows);
+             put_chunks(dset, data, npages, Ly, Lx, rows,
+                        H5Tget_class(type) == H5T_FLOAT ? Z_RLE : Z_DEFAULT_STRATEGY);
     }
     if (dset >= 0) H5Dclose(dset);
     if (plist >= 0) H5Pclose(plist);
@@ -148,10 +168,10 @@ static int fill(hid_t f, const lp_run_file *r)
 /* The bytes of a file that lives in memory; they end with the file. */
 static int image_of(hid_t f, void **bytes, size_t *n)
 {
-    hsize_t size;
+    ssize_t size;
     void **mem;
 
-    if (H5Fflush(f, H5F_SCOPE_GLOBAL) < 0 || H5Fget_filesize(f, &size) < 0 ||
+    if (H5Fflush(f, H5F_SCOPE_GLOBAL) < 0 || (size = H5Fget_file_image(f, NULL, 0)) < 0 ||
         H5Fget_vfd_handle(f, H5P_DEFAULT, (void **)&mem) < 0)
         return 0;
     *bytes = *mem;

@@ -5,7 +5,10 @@
  * neighbourhood, in which everything outside the mask (other masks too) is 0. After
  * 2 * (h + w + 4) steps, h x w being the bounding box, the flows are the central
  * differences of T, divided by 1e-60 + their length. Far from the centre of a long mask T
- * falls below 1e-100, so T is double; that 1e-60 then makes flows vanish, as in Cellpose. */
+ * falls below 1e-100, so T is double; that 1e-60 then makes flows vanish, as in Cellpose.
+ * The nine are added in Cellpose's order: centre, up, down, left, right, up left, up right,
+ * down left, down right. In another order T agrees to 1e-12, but where its slope vanishes
+ * (the centre of a symmetric mask) rounding alone decides between 0 and a unit vector. */
 #ifndef LP_DIFFUSE_H
 #define LP_DIFFUSE_H
 
@@ -21,13 +24,11 @@ size_t lp_diffuse_scratch(const lp_label_info *info, uint32_t n, int nthreads);
 /* mu [2][Ly][Lx] float32: unit flows, y then x (1.0, not 5.0, is one pixel per step); 0
  * outside the masks. labels [Ly][Lx] uint32 0..n, info [n + 1] of exactly these labels
  * (relabel.h); absent labels are fine.
- * Versions may sum the nine neighbours in any order: components agree within 1e-6 absolute
- * (T is a sum of positive terms, so its relative error stays near 1e-16 times the
- * number of steps; the differences lose the ratio of T to its slope, under 1e4). */
+ * nthreads only affects speed. Every version gives the same bits on the CPU. */
 void lp_diffuse_ref(float *mu, const uint32_t *labels, const lp_label_info *info, uint32_t n,
                     int Ly, int Lx, int nthreads, void *scratch);
 
-/* Same contract, faster. */
+/* The same bits, faster. */
 void lp_diffuse_cpu(float *mu, const uint32_t *labels, const lp_label_info *info, uint32_t n,
                     int Ly, int Lx, int nthreads, void *scratch);
 

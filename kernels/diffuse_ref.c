@@ -92,17 +92,6 @@ static int64_t padded(const lp_label_info *f)
     return (int64_t)(f->y1 - f->y0 + 2) * (f->x1 - f->x0 + 2);
 }
 
-size_t lp_diffuse_scratch(const lp_label_info *info, uint32_t n, int nthreads)
-{
-    int64_t most = 0;
-    uint32_t l;
-
-    (void)nthreads;
-    for (l = 1; l <= n; l++)
-        if (padded(info + l) > most) most = padded(info + l);
-    return 2 * (size_t)most * sizeof(double);
-}
-
 void lp_diffuse_ref(float *mu, const uint32_t *labels, const lp_label_info *info, uint32_t n,
                     int Ly, int Lx, int nthreads, void *scratch)
 {

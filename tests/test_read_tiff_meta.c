@@ -5,7 +5,7 @@
 
 static double nm(const char *text, double x, double y, int unit)
 {
-    lp_tiff_meta m = {text, x, y, unit};
+    lp_tiff_meta m = {.description = text, .xres = x, .yres = y, .unit = unit};
 
     return lp_tiff_pixel_nm(&m);
 }
@@ -47,12 +47,22 @@ static void imagej(void **state)
     LP_ASSERT_CLOSE(nm("ImageJ=1.53t\nunits=nm\n", 4, 4, 1), 0, 0, 0);
     LP_ASSERT_CLOSE(nm("ImageJ=1.53t\nunit=nm\n", 0, 0, 1), 0, 0, 0);
     LP_ASSERT_CLOSE(nm("ImageJ=1.53t\nunit=nm\n", NAN, -4, 1), 0, 0, 0);
-    assert_int_equal(lp_tiff_imagej_images("ImageJ=1.53t\nimages=37\nslices=37\n"), 37);
-    assert_int_equal(lp_tiff_imagej_images("ImageJ=1.53t\nmyimages=37\n"), 0);
-    assert_int_equal(lp_tiff_imagej_images("ImageJ=1.53t\nimages=-3\n"), 0);
-    assert_int_equal(lp_tiff_imagej_images("ImageJ=1.53t\nimages=99999999999999999999\n"), 0);
-    assert_int_equal(lp_tiff_imagej_images("images=37\n"), 0);
-    assert_int_equal(lp_tiff_imagej_images(NULL), 0);
+    assert_int_equal(lp_tiff_stack_images("ImageJ=1.53t\nimages=37\nslices=37\n", 30), 37);
+    assert_int_equal(lp_tiff_stack_images("ImageJ=1.53t\nmyimages=37\n", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("ImageJ=1.53t\nimages=-3\n", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("ImageJ=1.53t\nimages=99999999999999999999\n", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("images=37\n", 30), 0);
+}
+
+static void shaped(void **state)
+{
+    (void)state;
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [4, 5, 6], \"truncated\": true}", 30), 4);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [2, 3, 5, 6], \"truncated\": true}", 30), 6);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [4, 5, 6]}", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [4, 5, 6], \"truncated\": true}", 31), 0);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [\"truncated\": true", 30), 0);
+    assert_int_equal(lp_tiff_stack_images("{\"shape\": [nan, -5], \"truncated\": true", 30), 0);
 }
 
 static void ome(void **state)
@@ -89,9 +99,32 @@ static void plain(void **state)
     LP_ASSERT_CLOSE(nm(NULL, INFINITY, INFINITY, 3), 0, 0, 0);
 }
 
+static double maker_nm(const char *text)
+{
+    lp_tiff_meta m = {
+        .maker = text, .maker_n = (int)strlen(text), .xres = 72, .yres = 72, .unit = 2};
+
+    return lp_tiff_pixel_nm(&m);
+}
+
+static void makers(void **state)
+{
+    (void)state;
+    LP_ASSERT_CLOSE(maker_nm("[Scan]\r\nPixelWidth=1.5e-009\r\nPixelHeight=1.5e-009\r\n"), 1.5,
+                    1e-12, 0);
+    LP_ASSERT_CLOSE(maker_nm("AP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 5.582 nm\r\nAP_X"), 5.582,
+                    1e-12, 0);
+    LP_ASSERT_CLOSE(maker_nm("Image Pixel Size = 5.5 \xb5m"), 5500, 1e-9, 0);
+    LP_ASSERT_CLOSE(maker_nm("Image Pixel Size = 5.5"), 0, 0, 0);
+    LP_ASSERT_CLOSE(maker_nm("Image Pixel Size = "), 0, 0, 0);
+    LP_ASSERT_CLOSE(maker_nm("\nPixelWidth="), 0, 0, 0);
+    LP_ASSERT_CLOSE(maker_nm(""), 0, 0, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(units), cmocka_unit_test(imagej),
-                                       cmocka_unit_test(ome), cmocka_unit_test(plain)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(units),  cmocka_unit_test(imagej),
+                                       cmocka_unit_test(shaped), cmocka_unit_test(ome),
+                                       cmocka_unit_test(plain),  cmocka_unit_test(makers)};
     return cmocka_run_group_tests_name("read_tiff_meta", tests, NULL, NULL);
 }

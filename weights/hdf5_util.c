@@ -213,12 +213,24 @@ static const char *check_layout(lp_hdf5_set *s, hid_t plist)
     return NULL;
 }
 
+/* 1 for little-endian binary16 and binary32. */
+static int is_native(hid_t type, int item)
+{
+    size_t sign, epos, esize, mpos, msize, half = item == 2;
+
+    if (H5Tget_class(type) != H5T_FLOAT || (item != 2 && item != 4)) return 0;
+    if (H5Tget_fields(type, &sign, &epos, &esize, &mpos, &msize) < 0) return 0;
+    return H5Tget_order(type) == H5T_ORDER_LE && H5Tget_norm(type) == H5T_NORM_IMPLIED &&
+           H5Tget_offset(type) == 0 && H5Tget_precision(type) == 8 * (size_t)item &&
+           H5Tget_ebias(type) == (half ? 15u : 127u) && sign == (half ? 15u : 31u) &&
+           epos == (half ? 10u : 23u) && esize == (half ? 5u : 8u) && mpos == 0 && msize == epos;
+}
+
 lp_status lp_hdf5_set_open(hid_t group, const char *where, const char *path, const char *name,
                            lp_hdf5_set *s, lp_err *err)
 {
-    hid_t type = -1, space = -1, plist = -1, half = -1;
+    hid_t type = -1, space = -1, plist = -1;
     H5L_info_t link;
-    H5O_info_t object;
     H5T_class_t class;
     const char *what;
     double room;
@@ -230,8 +242,7 @@ lp_status lp_hdf5_set_open(hid_t group, const char *where, const char *path, con
     if (H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
         return bad_set(where, path, name, "is missing", err);
     if (link.type != H5L_TYPE_HARD) return bad_set(where, path, name, "is a link", err);
-    if (H5Oget_info_by_name2(group, name, &object, H5O_INFO_BASIC, H5P_DEFAULT) < 0 ||
-        object.type != H5O_TYPE_DATASET || (s->set = H5Dopen2(group, name, H5P_DEFAULT)) < 0)
+    if ((s->set = H5Dopen2(group, name, H5P_DEFAULT)) < 0)
         return bad_set(where, path, name, "is no dataset, or is damaged", err);
     type = H5Dget_type(s->set);
     space = H5Dget_space(s->set);
@@ -266,10 +277,8 @@ lp_status lp_hdf5_set_open(hid_t group, const char *where, const char *path, con
         st = bad_set(where, path, name, "has fewer bytes stored than its shape needs", err);
         goto done;
     }
-    half = lp_hdf5_half_type();
-    s->native = H5Tequal(type, H5T_IEEE_F32LE) > 0 || (half >= 0 && H5Tequal(type, half) > 0);
+    s->native = is_native(type, s->item);
 done:
-    if (half >= 0) H5Tclose(half);
     if (plist >= 0) H5Pclose(plist);
     if (space >= 0) H5Sclose(space);
     if (type >= 0) H5Tclose(type);

@@ -57,6 +57,11 @@ void lp_weights_free(lp_weights **w); /* NULL is fine; clears the pointer */
  * even (one that is too large for float16 is LP_EARG); else float32, exact. */
 lp_status lp_weights_save(const lp_weights *w, const char *path, int half, lp_err *err);
 
+/* Rounds what lp_weights_save(half = 1) stores as float16 to such values, in place, so that
+ * a self-test can be made with the weights that the file will give back. LP_EARG and w
+ * partly rounded where a weight is too large; `where` starts the message. */
+lp_status lp_weights_round_half(lp_weights *w, const char *where, lp_err *err);
+
 /* LP_OK where w is complete: the exact tensors of its nbase, nout and sz, all finite, no
  * negative variance, diameters > 0, a size model that fits the style. All openers and
  * writers call it. `where` starts the message. */

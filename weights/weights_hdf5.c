@@ -144,11 +144,55 @@ done:
     c->raw = NULL;
 }
 
+/* Fetches each dataset in turn and leaves the inflating to tasks. To be called by one thread
+ * of a parallel region; the end of the region waits for the tasks. */
+static lp_status fetch_all(const char *path, lp_weights *w, const lp_hdf5_set *sets, const int *map,
+                           chunk *c, lp_err *err)
+{
+    lp_status st;
+    int i;
+
+    for (i = 0; i < w->n_tensors; i++) {
+        lp_tensor *t = &w->tensors[i];
+        const lp_hdf5_set *s = &sets[map[i]];
+        chunk *job = &c[i];
+
+        if (s->is_float ? s->item != 2 && s->item != 4 : t->n != 1)
+            return lp_fail(err, LP_EFORMAT, "%s: dataset /state/%s is not float32 or float16", path,
+                           t->name);
+        if (!(t->data = malloc(t->n * sizeof(float))))
+            return lp_fail_mem(err, t->name, (double)t->n * sizeof(float));
+        if ((st = fetch(s, path, t, job, err))) return st;
+        if (!job->raw) continue;
+#pragma omp task firstprivate(job)
+        inflate_chunk(job);
+    }
+    return LP_OK;
+}
+
+static lp_status read_tensors(const char *path, lp_weights *w, const lp_hdf5_set *sets,
+                              const int *map, lp_err *err)
+{
+    chunk *c = calloc((size_t)w->n_tensors, sizeof *c);
+    lp_status st = LP_OK;
+    int i;
+
+    if (!c) return lp_fail_mem(err, path, (double)w->n_tensors * sizeof *c);
+#pragma omp parallel
+#pragma omp single
+    st = fetch_all(path, w, sets, map, c, err);
+    for (i = 0; i < w->n_tensors; i++)
+        if (c[i].failed && !st)
+            st = lp_fail(err, LP_EFORMAT, "%s: dataset /state/%s cannot be read: damaged", path,
+                         w->tensors[i].name);
+    free(c);
+    return st;
+}
+
 static lp_status read_state(hid_t file, const char *path, lp_weights *w, lp_err *err)
 {
     listing l = {path, NULL, NULL, 0, 0, 0};
     lp_hdf5_set *sets = NULL;
-    chunk *c = NULL;
     hid_t state = -1;
     int *map = NULL, i, opened = 0;
     lp_status st;
@@ -169,36 +213,8 @@ static lp_status read_state(hid_t file, const char *path, lp_weights *w, lp_err 
         for (d = 0; d < s->ndim; d++) l.e[opened].shape[d] = (int64_t)s->shape[d];
     }
     if ((st = lp_arch_resolve(path, l.e, l.n, 0, w, &map, err))) goto done;
-    if (!(c = calloc((size_t)w->n_tensors, sizeof *c))) {
-        st = lp_fail_mem(err, path, (double)w->n_tensors * sizeof *c);
-        goto done;
-    }
-    for (i = 0; i < w->n_tensors; i++) {
-        lp_tensor *t = &w->tensors[i];
-        const lp_hdf5_set *s = &sets[map[i]];
-
-        if (s->is_float ? s->item != 2 && s->item != 4 : t->n != 1) {
-            st = lp_fail(err, LP_EFORMAT, "%s: dataset /state/%s is not float32 or float16", path,
-                         t->name);
-            goto done;
-        }
-        if (!(t->data = malloc(t->n * sizeof(float)))) {
-            st = lp_fail_mem(err, t->name, (double)t->n * sizeof(float));
-            goto done;
-        }
-        if ((st = fetch(s, path, t, &c[i], err))) goto done;
-    }
-#pragma omp parallel for schedule(dynamic, 1)
-    for (i = 0; i < w->n_tensors; i++) inflate_chunk(&c[i]);
-    for (i = 0; i < w->n_tensors; i++)
-        if (c[i].failed) {
-            st = lp_fail(err, LP_EFORMAT, "%s: dataset /state/%s cannot be read: damaged", path,
-                         w->tensors[i].name);
-            goto done;
-        }
+    st = read_tensors(path, w, sets, map, err);
 done:
-    for (i = 0; c && i < w->n_tensors; i++) free(c[i].raw);
-    free(c);
     for (i = 0; i < opened; i++) lp_hdf5_set_close(&sets[i]);
     free(sets);
     free(l.e);

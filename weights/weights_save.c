@@ -46,35 +46,59 @@ static hid_t make_group(hid_t file, const char *name)
     return g;
 }
 
+/* Norms, biases, diameters and counters stay exact: they are few, and a variance can be too
+ * large for half. */
+static int is_half(const lp_tensor *t)
+{
+    return t->ndim >= 2;
+}
+
+static lp_status to_half(const lp_tensor *t, const char *where, uint16_t **out, lp_err *err)
+{
+    uint16_t *h = malloc(t->n * sizeof *h);
+    size_t over;
+
+    if (!h) return lp_fail_mem(err, where, (double)t->n * sizeof *h);
+    if ((over = lp_half_from_float(h, t->data, t->n))) {
+        free(h);
+        return lp_fail(err, LP_EARG, "%s: %s has %zu weights too large for float16; use --float",
+                       where, t->name, over);
+    }
+    *out = h;
+    return LP_OK;
+}
+
+lp_status lp_weights_round_half(lp_weights *w, const char *where, lp_err *err)
+{
+    uint16_t *h = NULL;
+    lp_status st;
+    int i;
+
+    for (i = 0; i < w->n_tensors; i++) {
+        if (!is_half(&w->tensors[i])) continue;
+        if ((st = to_half(&w->tensors[i], where, &h, err))) return st;
+        lp_half_to_float(w->tensors[i].data, h, w->tensors[i].n);
+        free(h);
+    }
+    return LP_OK;
+}
+
 static lp_status write_state(hid_t file, const lp_weights *w, const char *path, int half,
                              lp_err *err)
 {
     hid_t group = make_group(file, "state"), half_type = lp_hdf5_half_type();
     uint16_t *buf = NULL;
-    size_t over;
     lp_status st = group < 0 || half_type < 0 ? LP_EIO : LP_OK;
     int i;
 
     for (i = 0; i < w->n_tensors && !st; i++) {
         const lp_tensor *t = &w->tensors[i];
 
-        /* Norms, biases, diameters and counters stay exact: they are few, and a variance can
-         * be too large for half. */
-        if (!half || t->ndim < 2) {
+        if (!half || !is_half(t)) {
             st = put(group, t->name, H5T_IEEE_F32LE, t->ndim, t->shape, t->data);
             continue;
         }
-        if (!(buf = malloc(t->n * sizeof *buf))) {
-            st = lp_fail_mem(err, path, (double)t->n * sizeof *buf);
-            goto done;
-        }
-        if ((over = lp_half_from_float(buf, t->data, t->n))) {
-            st = lp_fail(err, LP_EARG,
-                         "%s: %s has %zu weights too large for float16; convert "
-                         "with --float",
-                         path, t->name, over);
-            goto done;
-        }
+        if ((st = to_half(t, path, &buf, err))) goto done;
         st = put(group, t->name, half_type, t->ndim, t->shape, buf);
         free(buf);
         buf = NULL;

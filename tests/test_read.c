@@ -1,0 +1,194 @@
+/* What a path can be besides a readable image, and readers side by side. */
+#include "read_util.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+#include <tiffio.h>
+
+static void paths(void **state)
+{
+    (void)state;
+    must_fail(tmp_path("none.tif"), 0, LP_EIO, "no such file");
+    must_fail(tmp_dir, 0, LP_EIO, "folder");
+    must_fail("/dev/null", 0, LP_EIO, "not a regular file");
+    must_fail(write_file("empty.tif", "", 0), 0, LP_EFORMAT, "empty");
+    must_fail(tmp_path("empty.tif/x.tif"), 0, LP_EIO, "no such file");
+}
+
+static void fifo_does_not_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo(tmp_path("fifo"), 0600), 0);
+    must_fail(tmp_path("fifo"), 0, LP_EIO, "not a regular file");
+}
+
+static void no_permission(void **state)
+{
+    const char *path = write_file("secret.tif", "II*\0", 4);
+
+    (void)state;
+    if (geteuid() == 0) {
+        print_message("skip: root may read everything\n");
+        skip();
+    }
+    chmod(path, 0);
+    must_fail(path, 0, LP_EIO, "Permission denied");
+}
+
+static void other_formats(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *words;
+    } t[] = {{"\xff\xd8\xff\xe0rest", 8, "JPEG is not supported: convert it to TIFF, PNG or MRC"},
+             {"\x93NUMPY\1\0", 8, "NumPy"},
+             {"\xda\xce\xbe\x0a....", 8, "Nikon ND2"},
+             {"\0\0\0\x03\0\0\0\1", 8, "Gatan DM3"},
+             {"\0\0\0\x04\0\0\0\1", 8, "Gatan DM4"},
+             {"\x89HDF\r\n\x1a\n", 8, "HDF5"},
+             {"GIF89a..", 8, "GIF"},
+             {"BM......", 8, "BMP"},
+             {"PK\3\4....", 8, "ZIP"},
+             {"hello, world", 12, "not an image of a supported format"},
+             {"I", 1, "not an image of a supported format"},
+             {"II*\0", 4, "cut short"},
+             {"MM\0*\0\0\0\0", 8, "without a page"},
+             {"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0", 16, "without a page"},
+             {"\x89PNG\r\n\x1a\n", 8, "cut short"},
+             {"\x1f\x8b\x08\0", 4, "packed"},
+             {"BZh9", 4, "packed"}};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof t / sizeof *t; i++) {
+        const char *path = write_file("x.tif", t[i].bytes, t[i].n);
+        lp_labels lb;
+        lp_err err;
+        int n = -7;
+
+        must_fail(path, 0, LP_EFORMAT, t[i].words);
+        assert_int_equal(lp_read_labels(path, &lb, &err), LP_EFORMAT);
+        if (!strstr(t[i].words, "cut short"))
+            assert_int_equal(lp_read_count(path, &n, &err), LP_EFORMAT);
+        if (n != 1) assert_int_equal(n, -7);
+    }
+}
+
+static void names(void **state)
+{
+    static const char *const yes[] = {"a.tif",    "a.TIFF",   "b/a.png",  "a.mrc",
+                                      "a.MRCS",   "a.map",    "a.rec",    "a.st",
+                                      "a.mrc.gz", "a.tif.GZ", "a.map.bz2"};
+    static const char *const no[] = {"",          "tif",     ".tif",      ".gz",
+                                     "a.gz",      "a.jpg",   "a.tif.txt", "a.tifx",
+                                     "a.mrc.zip", ".mrc.gz", "mrc.bz2"};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof yes / sizeof *yes; i++) assert_true(lp_read_is_image_name(yes[i]));
+    for (i = 0; i < sizeof no / sizeof *no; i++) assert_false(lp_read_is_image_name(no[i]));
+}
+
+static void write_tiff(const char *path, int value)
+{
+    TIFF *t = TIFFOpen(path, "w");
+    uint16_t row[100];
+    int y, x;
+
+    assert_non_null(t);
+    TIFFSetField(t, TIFFTAG_IMAGEWIDTH, 100);
+    TIFFSetField(t, TIFFTAG_IMAGELENGTH, 100);
+    TIFFSetField(t, TIFFTAG_BITSPERSAMPLE, 16);
+    TIFFSetField(t, TIFFTAG_PHOTOMETRIC, 1);
+    TIFFSetField(t, TIFFTAG_ROWSPERSTRIP, 10);
+    TIFFSetField(t, TIFFTAG_COMPRESSION, COMPRESSION_LZW);
+    for (y = 0; y < 100; y++) {
+        for (x = 0; x < 100; x++) row[x] = (uint16_t)(value + x * y);
+        TIFFWriteScanline(t, row, (uint32_t)y, 0);
+    }
+    TIFFClose(t);
+}
+
+typedef struct {
+    char path[700];
+    int value, wrong;
+} job;
+
+static void *read_often(void *arg)
+{
+    job *j = arg;
+    char words[32];
+    lp_image im;
+    lp_err err;
+    int k;
+
+    snprintf(words, sizeof words, "no page %d", j->value);
+    for (k = 0; k < 50; k++) {
+        if (lp_read_image(j->path, 0, &im, &err)) {
+            j->wrong++;
+            continue;
+        }
+        j->wrong += im.data[9999] != (float)(j->value + 99 * 99);
+        lp_image_free(&im);
+        /* Messages must not be mixed up either. */
+        j->wrong += lp_read_image(j->path, j->value, &im, &err) != LP_EARG ||
+                    !strstr(err.msg, words) || !strstr(err.msg, j->path);
+    }
+    return NULL;
+}
+
+static void threads(void **state)
+{
+    pthread_t id[8];
+    job jobs[8];
+    int i;
+
+    (void)state;
+    for (i = 0; i < 8; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "t%d.tif", i);
+        snprintf(jobs[i].path, sizeof jobs[i].path, "%s", tmp_path(name));
+        jobs[i].value = 100 + i;
+        jobs[i].wrong = 0;
+        write_tiff(jobs[i].path, jobs[i].value);
+    }
+    for (i = 0; i < 8; i++) assert_int_equal(pthread_create(&id[i], NULL, read_often, &jobs[i]), 0);
+    for (i = 0; i < 8; i++) {
+        pthread_join(id[i], NULL);
+        assert_int_equal(jobs[i].wrong, 0);
+    }
+}
+
+/* gzip and bzip2 around TIFF, which is read by jumping about. */
+static void packed_tiff(void **state)
+{
+    char cmd[2048];
+    lp_image im;
+    int i;
+
+    (void)state;
+    write_tiff(tmp_path("p.tif"), 7);
+    snprintf(cmd, sizeof cmd, "cd '%s' && gzip -k p.tif && bzip2 -k p.tif", tmp_dir);
+    if (system(cmd)) {
+        print_message("skip: no gzip or bzip2 program\n");
+        skip();
+    }
+    for (i = 0; i < 2; i++) {
+        im = must_read(tmp_path(i ? "p.tif.gz" : "p.tif.bz2"), 0);
+        assert_true(im.data[9999] == 7 + 99 * 99);
+        lp_image_free(&im);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paths),         cmocka_unit_test(fifo_does_not_wait),
+        cmocka_unit_test(no_permission), cmocka_unit_test(other_formats),
+        cmocka_unit_test(names),         cmocka_unit_test(threads),
+        cmocka_unit_test(packed_tiff),
+    };
+    return cmocka_run_group_tests_name("read", tests, make_tmp, drop_tmp);
+}
