@@ -22,6 +22,11 @@
 
 #include "simd.h"
 
+/* -DLP_NO_AVX512 builds what other CPUs run. */
+#if defined(__x86_64__) && !defined(LP_NO_AVX512)
+#define LP_AVX512
+#endif
+
 #define TILE 32
 
 typedef float v4f __attribute__((vector_size(16)));
@@ -148,7 +153,7 @@ static int step_nearest_any(batch *b, const field *f)
     return home;
 }
 
-#if defined(__x86_64__)
+#if defined(LP_AVX512)
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
 
 /* The two pairs at p of four points, one after the other. */
@@ -236,7 +241,7 @@ AVX512 static int step_interp_avx512(batch *b, const field *f)
 static step_fn *choose_step(int interp)
 {
     if (!interp) return step_nearest_any;
-#if defined(__x86_64__)
+#if defined(LP_AVX512)
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq"))
         return step_interp_avx512;
