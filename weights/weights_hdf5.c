@@ -178,8 +178,9 @@ static lp_status read_tensors(const char *path, lp_weights *w, const lp_hdf5_set
     int i;
 
     if (!c) return lp_fail_mem(err, path, (double)w->n_tensors * sizeof *c);
+        /* master: HDF5's printing of errors was switched off for this thread only */
 #pragma omp parallel
-#pragma omp single
+#pragma omp master
     st = fetch_all(path, w, sets, map, c, err);
     for (i = 0; i < w->n_tensors; i++)
         if (c[i].failed && !st)
