@@ -109,7 +109,6 @@ static double *carve_heat(uint8_t **p, size_t n)
     double *r = (double *)(*p + ALIGN);
 
     *p += heat_bytes(n);
-    r[-1] = r[n] = 0;
     return r;
 }
 
@@ -151,6 +150,8 @@ static void lay_out_bench(bench *b, const job *j, uint8_t *p)
     b->no_mask = p;
     memset(b->zero, 0, row * sizeof(double));
     memset(b->ring, 0, ring_size(j) * sizeof(double));
+    b->zero[-1] = b->zero[row] = b->waste[-1] = b->waste[row] = 0;
+    b->ring[-1] = b->ring[ring_size(j)] = 0;
     memset(b->no_mask, 0, row);
 }
 
@@ -171,8 +172,7 @@ static void step4_any(double *const *o, const double *const *t, const uint8_t *c
             double s = c[x] + u[x] + d[x] + c[x - 1] + c[x + 1] + u[x - 1] + u[x + 1] + d[x - 1] +
                        d[x + 1];
 
-            s *= 1 / 9.0;
-            out[x] = in[x] ? s : 0;
+            out[x] = s * (in[x] * (1 / 9.0)); /* no branch: the loop is vectorised */
         }
     }
 }
@@ -349,6 +349,8 @@ static void load_rows(job *j, const uint32_t *labels, const lp_label_info *f, ui
     memset(j->T + start, 0, n * sizeof(double));
     memset(j->next + start, 0, n * sizeof(double));
     memset(j->mask + start, 0, n);
+    if (y0 == 0) j->T[-1] = j->next[-1] = 0;
+    if (y1 == j->h) j->T[start + n] = j->next[start + n] = 0;
     for (y = y0; y < y1; y++) {
         const uint32_t *row = labels + (int64_t)(f->y0 + y) * Lx + f->x0;
         uint8_t *m = j->mask + (size_t)y * j->stride;
