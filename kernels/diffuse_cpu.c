@@ -39,6 +39,7 @@
 #define RING_BYTES ((size_t)768 << 10) /* of all levels together: well within L2 */
 #define SMALL_BYTES ((size_t)24 << 10) /* heat that stays in L1 anyway */
 #define ALIGN ((size_t)64)             /* bytes of a vector */
+#define SHARED_COST 1e8                /* pixels times steps */
 
 /* o [4], m [4], t [6]: pointers to rows; columns x0..x1, multiples of 8, outside of
  * which t is 0. Row i of o is made of t[i], t[i + 1], t[i + 2]. t[][-1] can be read, and so
@@ -391,14 +392,16 @@ static void store_rows(float *mu, const job *j, const bench *b, const lp_label_i
 
 /* --- all masks ------------------------------------------------------------------------- */
 
-/* Masks above this cost are shared by all threads, one after the other. */
+/* Masks above this cost are shared by all threads, one after the other; never those that take a
+ * thread less than about 30 ms, since threads that share a mask wait for each other every few
+ * steps, and on a busy machine such a wait is long. */
 static double share_above(const lp_label_info *info, uint32_t n, int nthreads)
 {
     double total = 0;
     uint32_t l;
 
     for (l = 1; l <= n; l++) total += job_cost(info + l);
-    return nthreads > 1 ? total / (4.0 * nthreads) : INFINITY;
+    return nthreads > 1 ? fmax(total / (4.0 * nthreads), SHARED_COST) : INFINITY;
 }
 
 /* Bytes of one thread's memory for the masks that it does alone (*alone), of a shared
