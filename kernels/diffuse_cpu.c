@@ -401,7 +401,7 @@ static double share_above(const lp_label_info *info, uint32_t n, int nthreads)
     uint32_t l;
 
     for (l = 1; l <= n; l++) total += job_cost(info + l);
-    return nthreads > 1 ? fmax(total / (4.0 * nthreads), SHARED_COST) : INFINITY;
+    return nthreads > 1 ? fmax(total / (2.0 * nthreads), SHARED_COST) : INFINITY;
 }
 
 /* Bytes of one thread's memory for the masks that it does alone (*alone), of a shared
