@@ -67,7 +67,9 @@ static lp_status add(lp_inputs *in, const char *path, const char *savedir, const
         return lp_fail_mem(err, "list of images", (double)need);
     }
     if (savedir)
-        snprintf(x->base, need, "%s/%s%s%.*s", savedir, below, *below ? "/" : "", (int)stem, name);
+        snprintf(x->base, need, "%s%s%s%s%.*s", savedir,
+                 ends_with(savedir, strlen(savedir), "/") ? "" : "/", below, *below ? "/" : "",
+                 (int)stem, name);
     else
         snprintf(x->base, need, "%.*s%.*s", (int)dir, path, (int)stem, name);
     in->n++;
@@ -96,7 +98,7 @@ static lp_status list(const char *dir, int folders, char ***names, int *n, lp_er
         if (e->d_name[0] == '.') continue;
         if (!folders && !lp_read_is_image_name(e->d_name)) continue;
         if (snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path) continue;
-        if (stat(path, &s) || (folders ? !S_ISDIR(s.st_mode) : S_ISDIR(s.st_mode))) continue;
+        if (stat(path, &s) || (folders ? !S_ISDIR(s.st_mode) : !S_ISREG(s.st_mode))) continue;
         more = realloc(list_, (size_t)(k + 1) * sizeof *more);
         if (more) {
             list_ = more;
@@ -147,8 +149,13 @@ static lp_status add_folder(lp_inputs *in, const char *dir, const char *below, i
     n = 0;
     st = list(dir, 1, &names, &n, err);
     for (i = 0; i < n && !st; i++) {
+        int before = in->n;
+
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         st = add_folder(in, path, names[i], 0, o, err);
+        if (st || in->n == before || !o->savedir) continue;
+        snprintf(path, sizeof path, "%s/%s", o->savedir, names[i]);
+        st = lp_inputs_make_folder(path, err);
     }
     for (i = 0; i < n; i++) free(names[i]);
     free(names);
@@ -179,8 +186,9 @@ static lp_status check_bases(lp_inputs *in, lp_err *err)
 
         if (strcmp(first->base, x->base)) {
             k = i;
-        } else if (!stat(first->path, &a) && !stat(x->path, &b) && a.st_dev == b.st_dev &&
-                   a.st_ino == b.st_ino) {
+        } else if (!strcmp(first->path, x->path) ||
+                   (!stat(first->path, &a) && !stat(x->path, &b) && a.st_dev == b.st_dev &&
+                    a.st_ino == b.st_ino)) {
             free(x->path);
             free(x->base);
             x->path = NULL;
@@ -192,16 +200,10 @@ static lp_status check_bases(lp_inputs *in, lp_err *err)
         }
     }
     free(sorted);
-    if (st) {
-        for (i = k = 0; i < in->n; i++)
-            if (in->item[i].path) in->item[k++] = in->item[i];
-        in->n = k;
-        return st;
-    }
     for (i = k = 0; i < in->n; i++)
         if (in->item[i].path) in->item[k++] = in->item[i];
     in->n = k;
-    return LP_OK;
+    return st;
 }
 
 lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, lp_inputs *out,
@@ -222,9 +224,9 @@ lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, 
             break;
         }
         while (len > 1 && name[len - 1] == '/') name[--len] = 0;
-        if (stat(name, &s)) {
-            st = lp_fail(err, LP_EIO, "%s: %s", names[i], strerror(errno));
-        } else if (!S_ISDIR(s.st_mode)) {
+        if (!*name) {
+            st = lp_fail(err, LP_EARG, "an empty name was given for an image");
+        } else if (stat(name, &s) || !S_ISDIR(s.st_mode)) {
             st = add(&in, name, o->savedir, "", err);
         } else {
             st = add_folder(&in, name, "", o->look_one_level_down, o, err);
