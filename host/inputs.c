@@ -47,6 +47,29 @@ static const char *file_name(const char *path)
     return s ? s + 1 : path;
 }
 
+static void free_item(lp_input *x)
+{
+    free(x->path);
+    free(x->base);
+    free(x->key);
+}
+
+/* base with its folder as the system knows it: a/../b/x and b/x are the same. */
+static char *make_key(const char *base)
+{
+    size_t dir = (size_t)(file_name(base) - base);
+    char *folder = dir ? strndup(base, dir) : strdup("."), *real, *key = NULL;
+
+    if (!folder) return NULL;
+    real = realpath(folder, NULL);
+    if (!real && errno != ENOMEM) real = strdup(folder); /* not there: reading will fail */
+    if (real && (key = malloc(strlen(real) + strlen(base + dir) + 2)))
+        sprintf(key, "%s/%s", real, base + dir);
+    free(real);
+    free(folder);
+    return key;
+}
+
 static lp_status add(lp_inputs *in, const char *path, const char *savedir, const char *below,
                      lp_err *err)
 {
@@ -59,11 +82,11 @@ static lp_status add(lp_inputs *in, const char *path, const char *savedir, const
     in->item = item;
     x = &item[in->n];
     need = dir + stem + strlen(path) + (savedir ? strlen(savedir) : 0) + strlen(below) + 8;
+    memset(x, 0, sizeof *x);
     x->path = strdup(path);
     x->base = malloc(need);
     if (!x->path || !x->base) {
-        free(x->path);
-        free(x->base);
+        free_item(x);
         return lp_fail_mem(err, "list of images", (double)need);
     }
     if (savedir)
@@ -162,10 +185,10 @@ static lp_status add_folder(lp_inputs *in, const char *dir, const char *below, i
     return st;
 }
 
-static int by_base(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
     const lp_input *x = *(const lp_input *const *)a, *y = *(const lp_input *const *)b;
-    int c = strcmp(x->base, y->base);
+    int c = strcmp(x->key, y->key);
 
     return c ? c : (x > y) - (x < y);
 }
@@ -177,20 +200,25 @@ static lp_status check_bases(lp_inputs *in, lp_err *err)
     lp_status st = LP_OK;
     int i, k = 0;
 
+    for (i = 0; i < in->n && sorted; i++) {
+        sorted[i] = &in->item[i];
+        if (!(in->item[i].key = make_key(in->item[i].base))) {
+            free(sorted);
+            sorted = NULL;
+        }
+    }
     if (!sorted) return lp_fail_mem(err, "list of images", in->n * 8.0);
-    for (i = 0; i < in->n; i++) sorted[i] = &in->item[i];
-    qsort(sorted, (size_t)in->n, sizeof *sorted, by_base);
+    qsort(sorted, (size_t)in->n, sizeof *sorted, by_key);
     for (i = 1; i < in->n && !st; i++) {
         lp_input *first = sorted[k], *x = sorted[i];
         struct stat a, b;
 
-        if (strcmp(first->base, x->base)) {
+        if (strcmp(first->key, x->key)) {
             k = i;
         } else if (!strcmp(first->path, x->path) ||
                    (!stat(first->path, &a) && !stat(x->path, &b) && a.st_dev == b.st_dev &&
                     a.st_ino == b.st_ino)) {
-            free(x->path);
-            free(x->base);
+            free_item(x);
             x->path = NULL;
         } else {
             st = lp_fail(err, LP_EARG,
@@ -253,10 +281,7 @@ void lp_inputs_free(lp_inputs *in)
     int i;
 
     if (!in) return;
-    for (i = 0; i < in->n; i++) {
-        free(in->item[i].path);
-        free(in->item[i].base);
-    }
+    for (i = 0; i < in->n; i++) free_item(&in->item[i]);
     free(in->item);
     memset(in, 0, sizeof *in);
 }
@@ -288,6 +313,13 @@ static int is_file(const char *path)
     struct stat s;
 
     return !stat(path, &s) && !S_ISDIR(s.st_mode);
+}
+
+static int is_folder(const char *path)
+{
+    struct stat s;
+
+    return !stat(path, &s) && S_ISDIR(s.st_mode);
 }
 
 /* dir/name or dir/name.h5 as a malloc'ed string, or NULL. */
@@ -322,6 +354,8 @@ lp_status lp_inputs_find_model(const char *name, char **path, lp_err *err)
         if (!found) found = look(getenv("CELLPOSE_LOCAL_MODELS_PATH"), "", given);
         if (!found) found = look(getenv("HOME"), "/.cellpose/models", given);
     }
+    if (!found && name && is_folder(name))
+        return lp_fail(err, LP_EMISSING, "model %s: is a folder; give --model FILE.h5", name);
     if (!found)
         return lp_fail(err, LP_EMISSING,
                        "model %s: no such file, nor a model of that name in $LIPOPOSE_MODELS, "

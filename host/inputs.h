@@ -10,6 +10,7 @@
 
 typedef struct {
     char *path;
+    char *key;  /* the same for inputs that would write the same files, see lp_inputs_find */
     char *base; /* savedir/stem, or the image's own folder/stem; results add _cp_masks.tif etc. */
 } lp_input;
 

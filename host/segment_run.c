@@ -145,7 +145,7 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
         lp_progress_image_done(r->progress, name, text);
     } else {
         lp_progress_message(r->progress, text);
-        lp_progress_image_done(r->progress, name, "failed");
+        lp_progress_image_done(r->progress, name, NULL);
     }
 }
 
