@@ -50,7 +50,9 @@ int main(int argc, char **argv)
     size_t i;
 
     keep_standard_files();
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like any other */
+    /* A closed pipe and a file size limit are write errors like any other. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
         usage(stderr);
         return 2;
