@@ -38,6 +38,7 @@ CMD_SRC := $(wildcard host/cmd_*.c) host/main.c
 LIB_SRC := $(filter-out $(CMD_SRC),$(wildcard host/*.c kernels/*.c weights/*.c))
 CU_SRC  := $(wildcard kernels/*.cu host/*.cu)
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+TEST_TOOLS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/tool_*.c))
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/bench_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -92,7 +93,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.c.o $(BUILD)/liblipopose.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
 
-test: all $(TESTS)
+test: all $(TESTS) $(TEST_TOOLS)
 	BUILD=$(BUILD) sh tests/run.sh $(TESTS)
 
 bench: all $(BENCHES)

@@ -9,6 +9,8 @@
 #include "options.h"
 #include "segment_run.h"
 
+#define AXES "axes are taken from the file; see --page, --chan and --all_channels"
+
 typedef struct {
     lp_run_options run;
     lp_inputs_options find;
@@ -23,7 +25,7 @@ static int fail(lp_status st, const lp_err *err)
     return st == LP_EARG ? 2 : st == LP_EMISSING ? 3 : 1;
 }
 
-static lp_status check(args *a, const char *seen_lowhigh, lp_err *err)
+static lp_status check(args *a, int seen_lowhigh, int seen_page, lp_err *err)
 {
     lp_segment_options *s = &a->run.segment;
 
@@ -49,13 +51,14 @@ static lp_status check(args *a, const char *seen_lowhigh, lp_err *err)
     if (a->compat && strcmp(a->compat, "cellpose3"))
         return lp_fail(err, LP_EARG, "--compat %s: only cellpose3 is known", a->compat);
     s->compat_cellpose3 = a->compat != NULL;
-    s->use_lowhigh = *seen_lowhigh;
+    s->use_lowhigh = seen_lowhigh;
     if (s->chan < -1 || s->chan > LP_MAX_CHANNELS || s->chan2 < 0 || s->chan2 > LP_MAX_CHANNELS)
         return lp_fail(err, LP_EARG,
                        "--chan %d --chan2 %d: 0 is grey or none, 1 red, 2 green, 3 "
                        "blue",
                        s->chan, s->chan2);
-    if (a->run.page < 0) return lp_fail(err, LP_EARG, "--page %d: pages count from 1", a->run.page);
+    if (a->run.page < 1 && seen_page)
+        return lp_fail(err, LP_EARG, "--page %d: pages count from 1", a->run.page);
     if (a->run.session.threads < 0 || a->run.session.threads > 1024)
         return lp_fail(err, LP_EARG, "--threads %d: must be 1 to 1024, or 0 for all",
                        a->run.session.threads);
@@ -71,7 +74,7 @@ int lp_cmd_segment(int argc, char **argv)
     lp_inputs in = {0};
     lp_err err = {0};
     lp_status st;
-    int n = 0, code = 0, lowhigh = 0;
+    int n = 0, code = 0, lowhigh = 0, page = 0;
 
     *s = lp_segment_defaults();
     {
@@ -131,7 +134,7 @@ int lp_cmd_segment(int argc, char **argv)
             {"save_flows", LP_OPT_ON, &r->save_flows, NULL, "flows as TIFF"},
             {"save_h5", LP_OPT_ON, &r->save_h5, NULL, "masks, flows and cellprob as HDF5"},
             {"json", LP_OPT_ON, &r->json, NULL, "one JSON record per image on stdout"},
-            {"quiet", LP_OPT_ON, &r->quiet, NULL, "only errors"},
+            {"quiet", LP_OPT_ON, &r->quiet, NULL, "only warnings and errors"},
             {"help", LP_OPT_ON, &a.help, NULL, "this list"},
             /* Cellpose's, accepted without effect here. */
             {"verbose", LP_OPT_ON, &a.verbose, NULL, NULL},
@@ -140,9 +143,28 @@ int lp_cmd_segment(int argc, char **argv)
             {"version", LP_OPT_ON, &a.version, NULL, NULL},
             {"do_3D", LP_OPT_ON, &a.do_3d, NULL, NULL},
             {"stitch_threshold", LP_OPT_DOUBLE, &a.stitch_threshold, NULL, NULL},
+            {"check_mkl", LP_OPT_ON, NULL, NULL, NULL},
+            {"gpu_device", LP_OPT_STRING, NULL, NULL, NULL},
+            {"Zstack", LP_OPT_ON, NULL, NULL, NULL},
+            {"anisotropy", LP_OPT_DOUBLE, NULL, NULL, NULL}, /* of --do_3D */
+            {"channel_axis", LP_OPT_REFUSED, NULL, AXES, NULL},
+            {"z_axis", LP_OPT_REFUSED, NULL, AXES, NULL},
+            {"restore_type", LP_OPT_REFUSED, NULL, "image restoration is not supported", NULL},
+            {"chan2_restore", LP_OPT_REFUSED, NULL, "image restoration is not supported", NULL},
+            {"transformer", LP_OPT_REFUSED, NULL, "transformer models are not supported", NULL},
+            {"pretrained_model_ortho", LP_OPT_REFUSED, NULL, "volumes are not supported yet", NULL},
+            {"flow3D_smooth", LP_OPT_REFUSED, NULL, "volumes are not supported yet", NULL},
+            {"add_model", LP_OPT_REFUSED, NULL, "name the file with --pretrained_model", NULL},
+            {"output_name", LP_OPT_REFUSED, NULL, "names of results are fixed; see --savedir",
+             NULL},
+            {"dir_above", LP_OPT_REFUSED, NULL, "name the folder with --savedir", NULL},
+            {"in_folders", LP_OPT_REFUSED, NULL, "results go to one folder; see --savedir", NULL},
+            {"save_mpl", LP_OPT_REFUSED, NULL, "the picture is NAME_overlay.png", NULL},
+            {"train", LP_OPT_REFUSED, NULL, "segment does not train", NULL},
+            {"train_size", LP_OPT_REFUSED, NULL, "segment does not train", NULL},
             {NULL, LP_OPT_GROUP, NULL, NULL, NULL},
         };
-        char seen[sizeof table / sizeof *table] = {0}, given = 0;
+        char seen[sizeof table / sizeof *table] = {0};
         size_t i;
 
         if (!names) return 1;
@@ -155,15 +177,17 @@ int lp_cmd_segment(int argc, char **argv)
             free(names);
             return 0;
         }
-        for (i = 0; table[i].name; i++)
-            if (!strcmp(table[i].name, "lowhigh")) given = seen[i];
-        lowhigh = given;
+        if (a.version) {
+            printf("\nlipopose version: \t%s\n", lp_version());
+            free(names);
+            return 0;
+        }
+        for (i = 0; table[i].name; i++) {
+            if (!strcmp(table[i].name, "lowhigh")) lowhigh = seen[i];
+            if (!strcmp(table[i].name, "page")) page = seen[i];
+        }
     }
-    {
-        char given = (char)lowhigh;
-
-        if ((st = check(&a, &given, &err))) goto done;
-    }
+    if ((st = check(&a, lowhigh, page, &err))) goto done;
     if (a.dir) names[n++] = (char *)(size_t)a.dir;
     if (a.image_path) names[n++] = (char *)(size_t)a.image_path;
     if (n == 0) {

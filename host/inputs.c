@@ -47,6 +47,29 @@ static const char *file_name(const char *path)
     return s ? s + 1 : path;
 }
 
+static void free_item(lp_input *x)
+{
+    free(x->path);
+    free(x->base);
+    free(x->key);
+}
+
+/* base with its folder as the system knows it: a/../b/x and b/x are the same. */
+static char *make_key(const char *base)
+{
+    size_t dir = (size_t)(file_name(base) - base);
+    char *folder = dir ? strndup(base, dir) : strdup("."), *real, *key = NULL;
+
+    if (!folder) return NULL;
+    real = realpath(folder, NULL);
+    if (!real && errno != ENOMEM) real = strdup(folder); /* not there: reading will fail */
+    if (real && (key = malloc(strlen(real) + strlen(base + dir) + 2)))
+        sprintf(key, "%s/%s", real, base + dir);
+    free(real);
+    free(folder);
+    return key;
+}
+
 static lp_status add(lp_inputs *in, const char *path, const char *savedir, const char *below,
                      lp_err *err)
 {
@@ -59,15 +82,17 @@ static lp_status add(lp_inputs *in, const char *path, const char *savedir, const
     in->item = item;
     x = &item[in->n];
     need = dir + stem + strlen(path) + (savedir ? strlen(savedir) : 0) + strlen(below) + 8;
+    memset(x, 0, sizeof *x);
     x->path = strdup(path);
     x->base = malloc(need);
     if (!x->path || !x->base) {
-        free(x->path);
-        free(x->base);
+        free_item(x);
         return lp_fail_mem(err, "list of images", (double)need);
     }
     if (savedir)
-        snprintf(x->base, need, "%s/%s%s%.*s", savedir, below, *below ? "/" : "", (int)stem, name);
+        snprintf(x->base, need, "%s%s%s%s%.*s", savedir,
+                 ends_with(savedir, strlen(savedir), "/") ? "" : "/", below, *below ? "/" : "",
+                 (int)stem, name);
     else
         snprintf(x->base, need, "%.*s%.*s", (int)dir, path, (int)stem, name);
     in->n++;
@@ -96,7 +121,7 @@ static lp_status list(const char *dir, int folders, char ***names, int *n, lp_er
         if (e->d_name[0] == '.') continue;
         if (!folders && !lp_read_is_image_name(e->d_name)) continue;
         if (snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path) continue;
-        if (stat(path, &s) || (folders ? !S_ISDIR(s.st_mode) : S_ISDIR(s.st_mode))) continue;
+        if (stat(path, &s) || (folders ? !S_ISDIR(s.st_mode) : !S_ISREG(s.st_mode))) continue;
         more = realloc(list_, (size_t)(k + 1) * sizeof *more);
         if (more) {
             list_ = more;
@@ -147,18 +172,23 @@ static lp_status add_folder(lp_inputs *in, const char *dir, const char *below, i
     n = 0;
     st = list(dir, 1, &names, &n, err);
     for (i = 0; i < n && !st; i++) {
+        int before = in->n;
+
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         st = add_folder(in, path, names[i], 0, o, err);
+        if (st || in->n == before || !o->savedir) continue;
+        snprintf(path, sizeof path, "%s/%s", o->savedir, names[i]);
+        st = lp_inputs_make_folder(path, err);
     }
     for (i = 0; i < n; i++) free(names[i]);
     free(names);
     return st;
 }
 
-static int by_base(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
     const lp_input *x = *(const lp_input *const *)a, *y = *(const lp_input *const *)b;
-    int c = strcmp(x->base, y->base);
+    int c = strcmp(x->key, y->key);
 
     return c ? c : (x > y) - (x < y);
 }
@@ -170,19 +200,25 @@ static lp_status check_bases(lp_inputs *in, lp_err *err)
     lp_status st = LP_OK;
     int i, k = 0;
 
+    for (i = 0; i < in->n && sorted; i++) {
+        sorted[i] = &in->item[i];
+        if (!(in->item[i].key = make_key(in->item[i].base))) {
+            free(sorted);
+            sorted = NULL;
+        }
+    }
     if (!sorted) return lp_fail_mem(err, "list of images", in->n * 8.0);
-    for (i = 0; i < in->n; i++) sorted[i] = &in->item[i];
-    qsort(sorted, (size_t)in->n, sizeof *sorted, by_base);
+    qsort(sorted, (size_t)in->n, sizeof *sorted, by_key);
     for (i = 1; i < in->n && !st; i++) {
         lp_input *first = sorted[k], *x = sorted[i];
         struct stat a, b;
 
-        if (strcmp(first->base, x->base)) {
+        if (strcmp(first->key, x->key)) {
             k = i;
-        } else if (!stat(first->path, &a) && !stat(x->path, &b) && a.st_dev == b.st_dev &&
-                   a.st_ino == b.st_ino) {
-            free(x->path);
-            free(x->base);
+        } else if (!strcmp(first->path, x->path) ||
+                   (!stat(first->path, &a) && !stat(x->path, &b) && a.st_dev == b.st_dev &&
+                    a.st_ino == b.st_ino)) {
+            free_item(x);
             x->path = NULL;
         } else {
             st = lp_fail(err, LP_EARG,
@@ -192,16 +228,10 @@ static lp_status check_bases(lp_inputs *in, lp_err *err)
         }
     }
     free(sorted);
-    if (st) {
-        for (i = k = 0; i < in->n; i++)
-            if (in->item[i].path) in->item[k++] = in->item[i];
-        in->n = k;
-        return st;
-    }
     for (i = k = 0; i < in->n; i++)
         if (in->item[i].path) in->item[k++] = in->item[i];
     in->n = k;
-    return LP_OK;
+    return st;
 }
 
 lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, lp_inputs *out,
@@ -222,9 +252,9 @@ lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, 
             break;
         }
         while (len > 1 && name[len - 1] == '/') name[--len] = 0;
-        if (stat(name, &s)) {
-            st = lp_fail(err, LP_EIO, "%s: %s", names[i], strerror(errno));
-        } else if (!S_ISDIR(s.st_mode)) {
+        if (!*name) {
+            st = lp_fail(err, LP_EARG, "an empty name was given for an image");
+        } else if (stat(name, &s) || !S_ISDIR(s.st_mode)) {
             st = add(&in, name, o->savedir, "", err);
         } else {
             st = add_folder(&in, name, "", o->look_one_level_down, o, err);
@@ -251,10 +281,7 @@ void lp_inputs_free(lp_inputs *in)
     int i;
 
     if (!in) return;
-    for (i = 0; i < in->n; i++) {
-        free(in->item[i].path);
-        free(in->item[i].base);
-    }
+    for (i = 0; i < in->n; i++) free_item(&in->item[i]);
     free(in->item);
     memset(in, 0, sizeof *in);
 }
@@ -286,6 +313,13 @@ static int is_file(const char *path)
     struct stat s;
 
     return !stat(path, &s) && !S_ISDIR(s.st_mode);
+}
+
+static int is_folder(const char *path)
+{
+    struct stat s;
+
+    return !stat(path, &s) && S_ISDIR(s.st_mode);
 }
 
 /* dir/name or dir/name.h5 as a malloc'ed string, or NULL. */
@@ -320,6 +354,8 @@ lp_status lp_inputs_find_model(const char *name, char **path, lp_err *err)
         if (!found) found = look(getenv("CELLPOSE_LOCAL_MODELS_PATH"), "", given);
         if (!found) found = look(getenv("HOME"), "/.cellpose/models", given);
     }
+    if (!found && name && is_folder(name))
+        return lp_fail(err, LP_EMISSING, "model %s: is a folder; give --model FILE.h5", name);
     if (!found)
         return lp_fail(err, LP_EMISSING,
                        "model %s: no such file, nor a model of that name in $LIPOPOSE_MODELS, "

@@ -10,6 +10,7 @@
 
 typedef struct {
     char *path;
+    char *key;  /* the same for inputs that would write the same files, see lp_inputs_find */
     char *base; /* savedir/stem, or the image's own folder/stem; results add _cp_masks.tif etc. */
 } lp_input;
 
@@ -25,8 +26,10 @@ typedef struct {
     int look_one_level_down; /* also the folders inside a folder; below savedir they keep names */
 } lp_inputs_options;
 
-/* A file named twice counts once. LP_EIO where one does not exist, LP_EARG where a folder has
- * no images or where two inputs would write the same results. *out is the caller's. */
+/* A file named twice counts once; one that does not exist is listed like the others, so that
+ * reading it fails and the others are done. LP_EARG where a folder has no images or where two
+ * inputs would write the same results, LP_EIO where a folder cannot be read. Folders below
+ * savedir are made. *out is the caller's. */
 lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, lp_inputs *out,
                          lp_err *err);
 void lp_inputs_free(lp_inputs *in);

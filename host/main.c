@@ -1,7 +1,11 @@
 /* main - picks the command. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "lipopose.h"
@@ -24,15 +28,31 @@ static void usage(FILE *to)
     fprintf(to, "usage: lipopose COMMAND [options] ...\n\n");
     for (i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
-    fprintf(to, "\nlipopose COMMAND --help lists a command's options; lipopose --version the version."
-                "\nCommand lines written for `cellpose` (--dir X --savedir Y ...) run as `segment`.\n");
+    fprintf(to,
+            "\nlipopose COMMAND --help lists a command's options; lipopose --version the version."
+            "\nCommand lines written for `cellpose` (--dir X --savedir Y ...) run as `segment`.\n");
+}
+
+/* Where the caller closed one of them, the first file opened would take its number and what is
+ * printed would go into that file. Opened the wrong way round, printing fails as it should. */
+static void keep_standard_files(void)
+{
+    int fd;
+
+    for (fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 int main(int argc, char **argv)
 {
+    struct stat s;
     size_t i;
 
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like any other */
+    keep_standard_files();
+    /* A closed pipe and a file size limit are write errors like any other. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
         usage(stderr);
         return 2;
@@ -43,12 +63,20 @@ int main(int argc, char **argv)
         return 0;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+        if (argc > 2 && argv[1][0] == 'h')
+            for (i = 0; i < sizeof commands / sizeof *commands; i++)
+                if (!strcmp(argv[2], commands[i].name))
+                    return commands[i].run(2, (char *[]){argv[2], "--help", NULL});
         usage(stdout);
         return 0;
     }
     for (i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
     if (!strncmp(argv[1], "--", 2)) return lp_cmd_segment(argc, argv);
-    fprintf(stderr, "lipopose: unknown command %s: lipopose --help lists them\n", argv[1]);
+    if (!stat(argv[1], &s))
+        fprintf(stderr, "lipopose: which command for %s? Try: lipopose segment %s\n", argv[1],
+                argv[1]);
+    else
+        fprintf(stderr, "lipopose: unknown command %s: lipopose --help lists them\n", argv[1]);
     return 2;
 }

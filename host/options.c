@@ -18,6 +18,15 @@ static int same(const char *a, const char *b, size_t n)
     return b[n] == 0;
 }
 
+static int begins(const char *a, size_t n, const char *b)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if ((a[i] == '-' ? '_' : a[i]) != b[i]) return 0;
+    return 1;
+}
+
 /* Levenshtein distance, for the suggestion. */
 static int distance(const char *a, size_t na, const char *b)
 {
@@ -50,6 +59,8 @@ static lp_status unknown(const lp_option *table, const char *word, size_t n, lp_
     for (o = table; o->name; o++) {
         int d = o->kind == LP_OPT_GROUP || !o->help ? 99 : distance(word, n, o->name);
 
+        if (d < 99 && n > 2 && begins(word, n, o->name)) d = 0;
+
         if (d < best) {
             best = d;
             near = o;
@@ -66,6 +77,12 @@ static int number(const char *s, char **end, double *v)
     errno = 0;
     *v = strtod(s, end);
     return *end != s && errno == 0 && isfinite(*v);
+}
+
+/* "--x" is an option that was meant to follow the value, "-1" a value. */
+static int is_option(const char *s)
+{
+    return s[0] == '-' && s[1] == '-' && s[2];
 }
 
 static lp_status take(const lp_option *o, const char *value, const char *second, int *used_second,
@@ -141,14 +158,16 @@ lp_status lp_options_parse(const lp_option *table, int argc, char **argv, char *
         for (o = table; o->name; o++)
             if (o->kind != LP_OPT_GROUP && same(word, o->name, len)) break;
         if (!o->name) return unknown(table, word, len, err);
+        if (o->kind == LP_OPT_REFUSED) return lp_fail(err, LP_EARG, "--%s: %s", o->name, o->arg);
         if (seen) seen[o - table] = 1;
         if (o->kind == LP_OPT_ON || o->kind == LP_OPT_OFF) {
             if (eq) return lp_fail(err, LP_EARG, "--%s: takes no value", o->name);
             if (o->value) *(int *)o->value = o->kind == LP_OPT_ON;
             continue;
         }
-        if (!eq && i + 1 >= argc)
-            return lp_fail(err, LP_EARG, "--%s: needs a value (%s)", o->name, o->arg);
+        if (!eq && (i + 1 >= argc || is_option(argv[i + 1])))
+            return lp_fail(err, LP_EARG, "--%s: needs a value (%s)", o->name,
+                           o->arg ? o->arg : "X");
         st = take(o, eq ? eq + 1 : argv[i + 1], eq ? NULL : (i + 2 < argc ? argv[i + 2] : NULL),
                   &used_second, err);
         if (st) return st;

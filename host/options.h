@@ -1,7 +1,8 @@
 /* options - the command line of every command, from one table each.
  *
  * --a-b and --a_b are the same option; a value follows as the next word or after '='.
- * "--" ends the options. What is no option is kept in order. */
+ * A word that begins with "--" and a letter is no value, unless after '='. "--" ends the options.
+ * What is no option is kept in order. */
 #ifndef LP_OPTIONS_H
 #define LP_OPTIONS_H
 
@@ -16,6 +17,7 @@ typedef enum {
     LP_OPT_DOUBLE,  /* double, finite */
     LP_OPT_DOUBLE2, /* double[2]: two words, or two numbers joined by ',' or ':' */
     LP_OPT_STRING,  /* const char *, into argv */
+    LP_OPT_REFUSED, /* an error that says arg; not listed */
     LP_OPT_GROUP    /* a heading in the help, no option */
 } lp_opt_kind;
 

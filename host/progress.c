@@ -230,7 +230,7 @@ void lp_progress_image_done(lp_progress *p, const char *name, const char *summar
     pthread_mutex_lock(&p->lock);
     p->s.images++;
     set_name(p, name);
-    if (p->mode == LP_PROGRESS_LOG) {
+    if (p->mode == LP_PROGRESS_LOG && summary) {
         fprintf(p->out, "[%lld/%lld] %s: %s\n", (long long)p->s.images,
                 (long long)p->s.images_total, name, summary);
         fflush(p->out);

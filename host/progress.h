@@ -28,7 +28,8 @@ void lp_progress_free(lp_progress **p);
 void lp_progress_add_total(lp_progress *p, int64_t images, int64_t tiles);
 void lp_progress_image_start(lp_progress *p, const char *name);
 void lp_progress_tiles_done(lp_progress *p, int64_t tiles);
-/* summary: e.g. "25 particles"; in a log it becomes "[12/40] NAME: SUMMARY". */
+/* summary: e.g. "25 particles"; in a log it becomes "[12/40] NAME: SUMMARY". NULL: no line, for
+ * an image whose failure lp_progress_message has told. */
 void lp_progress_image_done(lp_progress *p, const char *name, const char *summary);
 /* One line of its own, also in a quiet run: for warnings and errors. */
 void lp_progress_message(lp_progress *p, const char *text);

@@ -25,15 +25,28 @@ static void on_signal(int n)
     stop_signal = n;
 }
 
+/* Ask once to stop after the current tiles, twice to stop at once. Under nohup a closed terminal
+ * stops nothing. */
+static void catch_signals(void)
+{
+    static const int list[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART}, old;
+    size_t i;
+
+    for (i = 0; i < sizeof list / sizeof *list; i++)
+        if (list[i] != SIGHUP || (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN))
+            sigaction(list[i], &sa, NULL);
+}
+
 typedef struct {
     const lp_inputs *in;
     const lp_run_options *o;
     lp_progress *progress;
     double started;
 
-    pthread_mutex_t lock;   /* of what follows, and of stdout */
-    int next, page, npages; /* the next task: page `page` (0-based) of input `next` */
-    int done, failed;
+    pthread_mutex_t lock;           /* of what follows, and of stdout */
+    int next, page, npages;         /* the next task: page `page` (0-based) of input `next` */
+    int done, failed, stdout_error; /* the last an errno */
     int64_t particles;
     double *diameters; /* [n_diameters] equivalent diameters of all particles, px */
     int64_t n_diameters, room;
@@ -58,20 +71,39 @@ static int on_tiles(void *user, int done, int total)
     return stop_signal != 0;
 }
 
+/* The name as it may be printed: one line, nothing that a terminal would obey. */
+static void printable(char *out, size_t cap, const char *name)
+{
+    char *p;
+
+    snprintf(out, cap, "%s", name);
+    for (p = out; *p; p++)
+        if ((unsigned char)*p < 32 || *p == 127) *p = '?';
+}
+
+/* Called with the lock held. */
+static void print_json(run *r, const char *line)
+{
+    if (r->stdout_error) return;
+    errno = 0;
+    if (puts(line) < 0 || fflush(stdout)) r->stdout_error = errno ? errno : EIO;
+}
+
 /* Prints a record, and keeps count. error is NULL where all went well. */
 static void record(run *r, const char *path, int page, int npages, const lp_results *res,
                    const char *error)
 {
-    char name[PATH_MAX + 32], text[PATH_MAX + 1200];
+    char shown[PATH_MAX], name[PATH_MAX + 32], text[PATH_MAX + 1200];
     lp_json_record rec = {.file = path, .page = page + 1, .error = error, .particles = -1};
     lp_err err;
     char *line = NULL;
     int64_t i;
 
+    printable(shown, sizeof shown, path);
     if (npages > 1)
-        snprintf(name, sizeof name, "%s page %d", path, page + 1);
+        snprintf(name, sizeof name, "%s page %d", shown, page + 1);
     else
-        snprintf(name, sizeof name, "%s", path);
+        snprintf(name, sizeof name, "%s", shown);
     if (res) {
         rec.particles = res->n;
         rec.diameter = res->diameter;
@@ -85,8 +117,8 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
         snprintf(text, sizeof text, "%lld particle%s", (long long)res->n, res->n == 1 ? "" : "s");
     } else {
         /* Most messages begin with the path; those that do not get it. */
-        snprintf(text, sizeof text, "lipopose: %s%s%s", strstr(error, path) ? "" : name,
-                 strstr(error, path) ? "" : ": ", error);
+        snprintf(text, sizeof text, "lipopose: %s%s%s", strstr(error, shown) ? "" : name,
+                 strstr(error, shown) ? "" : ": ", error);
     }
     pthread_mutex_lock(&r->lock);
     if (res) {
@@ -106,17 +138,14 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
     } else {
         r->failed++;
     }
-    if (r->o->json && lp_json_format(&rec, &line, &err) == LP_OK) {
-        puts(line);
-        fflush(stdout);
-    }
+    if (r->o->json && lp_json_format(&rec, &line, &err) == LP_OK) print_json(r, line);
     pthread_mutex_unlock(&r->lock);
     free(line);
     if (res) {
         lp_progress_image_done(r->progress, name, text);
     } else {
         lp_progress_message(r->progress, text);
-        lp_progress_image_done(r->progress, name, "failed");
+        lp_progress_image_done(r->progress, name, NULL);
     }
 }
 
@@ -165,9 +194,11 @@ static int take(run *r, const lp_input **input, int *page, int *npages)
     return 1;
 }
 
-static void warn(run *r, const char *path, const lp_image *im, const lp_result *res)
+static void warn(run *r, const char *name, const lp_image *im, const lp_result *res)
 {
-    char text[PATH_MAX + 200];
+    char path[PATH_MAX], text[PATH_MAX + 200];
+
+    printable(path, sizeof path, name);
 
     if (im->replaced) {
         snprintf(text, sizeof text,
@@ -250,8 +281,9 @@ static void closing_line(run *r)
     fprintf(to, ", %.1f s", s);
     if (r->failed) fprintf(to, "; %d failed", r->failed);
     if (r->done)
-        fprintf(to, "; results: %s%s*_cp_masks.tif, *_particles.csv, *_overlay.png",
-                r->o->savedir ? r->o->savedir : "beside the images: ", r->o->savedir ? "/" : "");
+        fprintf(to, "; results: %s%s*_cp_masks.tif, *_particles.csv%s",
+                r->o->savedir ? r->o->savedir : "beside the images: ", r->o->savedir ? "/" : "",
+                r->o->save_overlay ? ", *_overlay.png" : "");
     fputc('\n', to);
     fflush(to);
 }
@@ -282,21 +314,52 @@ static int count_workers(const lp_inputs *in, const lp_run_options *o, int threa
     return n;
 }
 
+static int stop_at_once(void *user, int done, int total)
+{
+    (void)user, (void)done, (void)total;
+    return 1;
+}
+
+/* LP_EARG where the options would fail for any image: a small one is taken as far as the
+ * network, so that nobody gets the same message for each of a thousand images. */
+static lp_status check_options(lp_session *s, const lp_segment_options *given, lp_err *err)
+{
+    enum { SIDE = 64 };
+    lp_segment_options o = *given;
+    float *image;
+    lp_result r = {0};
+    lp_status st;
+
+    if (o.diameter == 0 && !lp_session_has_size_model(s))
+        return lp_fail(err, LP_EARG,
+                       "--diameter 0: this model has no size model to estimate it; give one "
+                       "(it was trained on %.1f px)",
+                       lp_session_diam_labels(s));
+    if (!(o.diameter >= 0 && o.diameter <= 1e6))
+        return lp_fail(err, LP_EARG, "--diameter %g: must be positive, or 0 to estimate it",
+                       o.diameter);
+    image = calloc((size_t)LP_MAX_CHANNELS * SIDE * SIDE, sizeof *image);
+    if (!image) return lp_fail_mem(err, "options", LP_MAX_CHANNELS * SIDE * SIDE * 4.0);
+    o.diameter = lp_session_diam_mean(s);
+    o.on_tiles = stop_at_once;
+    st = lp_segment(s, image, LP_MAX_CHANNELS, SIDE, SIDE, &o, &r, err);
+    lp_result_free(&r);
+    free(image);
+    return st == LP_ESIGNAL ? LP_OK : st;
+}
+
 int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
 {
     run r = {.in = in, .o = o, .started = omp_get_wtime()};
     lp_session_options so = o->session;
-    int threads = so.threads > 0 ? so.threads : omp_get_max_threads(), n, i, code = 0;
-    struct sigaction sa = {.sa_handler = on_signal};
+    int threads = so.threads > 0 ? so.threads : omp_get_max_threads(), n, i, nw = 0, code = 0;
     pthread_t *thread = NULL;
     worker *w = NULL;
     lp_err err;
     lp_status st;
 
     pthread_mutex_init(&r.lock, NULL);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGUSR1, &sa, NULL);
+    catch_signals();
     n = count_workers(in, o, threads, 30);
     so.threads = threads / n > 0 ? threads / n : 1;
     w = calloc((size_t)n, sizeof *w);
@@ -305,7 +368,9 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
         st = lp_fail_mem(&err, "workers", n * 64.0);
         goto done;
     }
+    nw = n;
     if ((st = lp_session_open(o->model, &so, &w[0].session, &err))) goto done;
+    if ((st = check_options(w[0].session, &o->segment, &err))) goto done;
     for (i = 1; i < n && !st; i++) st = lp_session_share(w[0].session, &w[i].session, &err);
     if (st) goto done;
     r.progress = lp_progress_new(stderr, o->quiet ? LP_PROGRESS_QUIET : LP_PROGRESS_AUTO);
@@ -326,6 +391,11 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     lp_progress_free(&r.progress);
     closing_line(&r);
     if (r.failed) code = 1;
+    if (r.stdout_error) {
+        fprintf(stderr, "lipopose: JSON records are missing: cannot write to standard output: %s\n",
+                strerror(r.stdout_error));
+        code = 1;
+    }
     if (stop_signal) {
         fprintf(stderr, "lipopose: stopped by signal %d; run it again for the rest\n",
                 (int)stop_signal);
@@ -336,7 +406,7 @@ done:
         fprintf(stderr, "lipopose: %s\n", err.msg);
         code = st == LP_EMISSING ? 3 : st == LP_EARG ? 2 : st == LP_EIO || st == LP_EFORMAT ? 3 : 1;
     }
-    for (i = 0; w && i < n; i++) lp_session_close(&w[i].session);
+    for (i = 0; w && i < nw; i++) lp_session_close(&w[i].session);
     free(w);
     free(thread);
     free(r.diameters);

@@ -9,7 +9,7 @@
 #include "lipopose.h"
 
 /* Writes the message into *err (which may be NULL) and returns status.
- * A message that is too long is cut. */
+ * A message that is too long is cut; control characters, which file names may have, become '?'. */
 lp_status lp_fail(lp_err *err, lp_status status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
