@@ -8,6 +8,7 @@
 
 #include "weights/npy.h"
 #include "weights/torch_write.h"
+#include "selftest.h"
 #include "weights/weights.h"
 
 typedef struct {
@@ -86,14 +87,6 @@ static int ends_with(const char *s, const char *end)
     return n > m && !strcmp(s + n - m, end);
 }
 
-/* The self-test of a model file is made here, from the weights as the file will give them. */
-static lp_status fill_selftest(lp_weights *w, lp_err *err)
-{
-    (void)w; /* call site of lp_selftest_fill(w, err), which runs the network on a small input */
-    (void)err;
-    return LP_OK;
-}
-
 static void report(const lp_weights *w, const options *o, int to_torch)
 {
     struct stat sb;
@@ -133,7 +126,8 @@ static lp_status convert(const options *o, lp_err *err)
         st = lp_weights_export_torch(w, o->out, err);
     } else {
         if (o->half && (st = lp_weights_round_half(w, o->out, err))) goto done;
-        if ((st = fill_selftest(w, err))) goto done;
+        /* From the weights as the file will give them. */
+        if ((st = lp_selftest_fill(w, err))) goto done;
         st = lp_weights_save(w, o->out, o->half, err);
     }
     if (!st) report(w, o, to_torch);

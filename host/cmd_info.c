@@ -8,15 +8,19 @@
 #include <tiffio.h>
 #include <unistd.h>
 
-#include "host/read.h"
+#include "backend.h"
+#include "read.h"
+#include "selftest.h"
+#include "unet_cpu.h"
 #include "weights/weights.h"
 
 typedef struct {
     int json, check;
 } options;
 
-static const char usage[] = "usage: lipopose info [--json] [--check] FILE...\n"
+static const char usage[] = "usage: lipopose info [--json] [--check] [--devices] FILE...\n"
                             "  FILE     a model (.h5, Cellpose checkpoint) or an image\n"
+                            "  --devices  what this machine offers\n"
                             "  --check  run the model's self-test on this machine\n"
                             "  --json   one record per line and file\n";
 
@@ -138,18 +142,63 @@ static void print_model(const char *path, const lp_weights *w, double parameters
         puts("no");
 }
 
-/* Runs the self-test of w. *max_error is relative to the largest reference value. */
-static lp_status check_model(const char *path, const lp_weights *w, double *max_error, lp_err *err)
+/* Runs the self-test of w in every precision that this machine has. Errors are relative to the
+ * largest reference value; error[1] (bf16) is negative where there is none. */
+static lp_status check_model(const char *path, const lp_weights *w, double error[2], lp_err *err)
 {
-    if (!w->test_x) return lp_fail(err, LP_EFORMAT, "%s: has no self-test; convert it anew", path);
-    (void)max_error; /* call site of the run of the self-test */
-    return lp_fail(err, LP_EMISSING, "%s: this program was built without the network", path);
+    lp_err no_bf16;
+    lp_status st = lp_selftest_run(w, 0, &error[0], err);
+
+    if (st) {
+        lp_err why = *err;
+
+        return lp_fail(err, st, "%s: %.900s", path, why.msg);
+    }
+    if (!(error[0] <= LP_SELFTEST_FP32))
+        return lp_fail(
+            err, LP_EFORMAT,
+            "%s: self-test failed: fp32 is off by %.2g of the largest value (at most %g is "
+            "right); the file or this machine is faulty",
+            path, error[0], LP_SELFTEST_FP32);
+    error[1] = -1;
+    if (lp_selftest_run(w, 1, &error[1], &no_bf16)) return LP_OK;
+    if (!(error[1] <= LP_SELFTEST_BF16))
+        return lp_fail(err, LP_EFORMAT,
+                       "%s: self-test failed: bf16 is off by %.2g; use --precision "
+                       "fp32",
+                       path, error[1]);
+    return LP_OK;
+}
+
+/* What this build and machine can use. */
+static lp_status info_devices(int json, lp_err *err)
+{
+    const lp_backend *be;
+    lp_device *dev = NULL;
+    lp_status st;
+
+    if ((st = lp_backend_find("auto", &be, err))) return st;
+    if ((st = be->open(0, 0, &dev, err))) return st;
+    if (json) {
+        cJSON *j = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(j, "version", lp_version());
+        cJSON_AddStringToObject(j, "backend", be->name);
+        cJSON_AddStringToObject(j, "device", be->describe(dev));
+        cJSON_AddBoolToObject(j, "bf16", lp_unet_bf16_pays());
+        st = print_json(j, "", "devices", err);
+    } else {
+        printf("lipopose %s\n  %s: %s; --precision auto is %s\n", lp_version(), be->name,
+               be->describe(dev), lp_unet_bf16_pays() ? "bf16" : "fp32");
+    }
+    be->close(&dev);
+    return st;
 }
 
 static lp_status info_model(const char *path, const options *o, lp_err *err)
 {
     lp_weights *w = NULL;
-    double parameters = 0, max_error = 0;
+    double parameters = 0, error[2] = {0};
     cJSON *j;
     int i;
     lp_status st = lp_weights_open(path, &w, err);
@@ -161,14 +210,17 @@ static lp_status info_model(const char *path, const options *o, lp_err *err)
         if (dot && (!strcmp(dot, ".weight") || !strcmp(dot, ".bias")))
             parameters += (double)w->tensors[i].n;
     }
-    if (o->check && (st = check_model(path, w, &max_error, err))) goto done;
+    if (o->check && (st = check_model(path, w, error, err))) goto done;
     if (o->json) {
         j = model_json(w, parameters);
-        if (o->check) cJSON_AddNumberToObject(j, "check_error", max_error);
+        if (o->check) cJSON_AddNumberToObject(j, "check_error_fp32", error[0]);
+        if (o->check && error[1] >= 0) cJSON_AddNumberToObject(j, "check_error_bf16", error[1]);
         st = print_json(j, path, "model", err);
     } else {
         print_model(path, w, parameters);
-        if (o->check) printf("  check         passed, largest error %.1e\n", max_error);
+        if (o->check) printf("  check         passed: fp32 is within %.1e", error[0]);
+        if (o->check && error[1] >= 0) printf(", bf16 within %.1e", error[1]);
+        if (o->check) puts(" of the reference");
     }
 done:
     lp_weights_free(&w);
@@ -228,13 +280,15 @@ int lp_cmd_info(int argc, char **argv)
     unsigned char head[512];
     lp_err err;
     lp_status st;
-    int i, files = 0, code = 0;
+    int i, files = 0, code = 0, devices = 0;
 
     for (i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--json"))
             o.json = 1;
         else if (!strcmp(argv[i], "--check"))
             o.check = 1;
+        else if (!strcmp(argv[i], "--devices"))
+            devices = 1;
         else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
             return fputs(usage, stdout) == EOF;
         else if (argv[i][0] == '-') {
@@ -242,6 +296,10 @@ int lp_cmd_info(int argc, char **argv)
             return fail_exit(&err);
         } else
             files++;
+    }
+    if (devices) {
+        if (info_devices(o.json, &err)) code = fail_exit(&err);
+        if (!files) return code;
     }
     if (!files) {
         lp_fail(&err, LP_EARG, "needs a FILE (--help says more)");

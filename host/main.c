@@ -12,6 +12,8 @@ static const struct {
     const char *help;
 } commands[] = {
     {"segment", lp_cmd_segment, "find and outline particles in images or folders"},
+    {"convert", lp_cmd_convert, "convert models: Cellpose .pth <-> .h5"},
+    {"info", lp_cmd_info, "show a model, an image or this machine"},
     {"synth", lp_cmd_synth, "make synthetic cryoEM micrographs of lipid nanoparticles"},
 };
 
@@ -22,9 +24,8 @@ static void usage(FILE *to)
     fprintf(to, "usage: lipopose COMMAND [options] ...\n\n");
     for (i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
-    fprintf(to,
-            "\nlipopose COMMAND --help lists a command's options; lipopose --version the version."
-            "\nCommand lines written for `cellpose` (--dir X --savedir Y ...) run as `segment`.\n");
+    fprintf(to, "\nlipopose COMMAND --help lists a command's options; lipopose --version the version."
+                "\nCommand lines written for `cellpose` (--dir X --savedir Y ...) run as `segment`.\n");
 }
 
 int main(int argc, char **argv)

@@ -254,12 +254,13 @@ lp_status lp_overlay_draw(const float *image, const lp_labels *lb, const lp_part
         side = lb->Ly > lb->Lx ? lb->Ly : lb->Lx;
     }
     t = opts->thickness > 0 ? opts->thickness : auto_thickness(side, p, n, f);
-    scale = 1 + side / 500;
+    scale = side < 500 ? 1 : 2 + side / 1000;
     if ((st = grey_picture(image, lb->Ly, lb->Lx, 0.5, 99.5, &rgb, err))) goto done;
-    if ((st = draw_outlines(&rgb, lb, t, err))) goto done;
-    if (opts->ids) draw_ids(&rgb, p, n, scale > 1 ? (scale + 1) / 2 : 1, f);
+    /* Outlines over the boxes, which would hide particles in the corners. */
     if (opts->pixel_nm > 0 && isfinite(opts->pixel_nm)) draw_bar(&rgb, opts->pixel_nm * f, scale);
     if (opts->count) draw_count(&rgb, n, scale);
+    if ((st = draw_outlines(&rgb, lb, t, err))) goto done;
+    if (opts->ids) draw_ids(&rgb, p, n, scale > 1 ? (scale + 1) / 2 : 1, f);
     *out = rgb;
     rgb.data = NULL;
 done:

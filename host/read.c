@@ -62,7 +62,8 @@ static lp_status sniff(lp_bytes *b, kind *k, lp_err *err)
         return LP_OK;
     }
     mrc = lp_mrc_probe(head, got);
-    if (mrc < 2)
+    /* Some of these magic numbers are short: a whole sensible MRC header weighs more. */
+    if (!mrc)
         for (i = 0; i < sizeof others / sizeof *others; i++)
             if (got >= (size_t)(others[i].at + others[i].n) &&
                 !memcmp(head + others[i].at, others[i].magic, (size_t)others[i].n))

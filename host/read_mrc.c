@@ -94,7 +94,7 @@ int lp_mrc_probe(const uint8_t *head, size_t n)
     int big;
 
     if (n < LP_MRC_HEADER) return 0;
-    if (has_map(head)) return 2;
+    if (has_map(head)) return 1;
     big = big_endian(head);
     return sensible(head, big) && sensible_axes(head, big);
 }

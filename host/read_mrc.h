@@ -34,8 +34,7 @@
 #define LP_MRC_HEADER 1024
 #define LP_MRC_MAX_SECTIONS 1000000
 
-/* 2 where head [n] is an MRC header with "MAP ", 1 where it is a sensible header without,
- * else 0. */
+/* 1 where head [n] is an MRC header (with "MAP ", or sensible in all it says), else 0. */
 int lp_mrc_probe(const uint8_t *head, size_t n);
 
 /* Number of sections. */

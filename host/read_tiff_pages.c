@@ -23,6 +23,7 @@ typedef struct {
     int ok;        /* there is a directory */
     int full;      /* it is a full-resolution page */
     int predictor; /* 1 where absent */
+    int64_t bytes; /* its length */
     uint64_t next; /* where the next one lies, 0 at the end */
 } dir;
 
@@ -50,6 +51,7 @@ static lp_status directory(const walk *w, uint64_t at, dir *d, lp_err *err)
     }
     if (!st && got >= want) {
         d->ok = 1;
+        d->bytes = (int64_t)want;
         for (i = 0; i < count; i++) {
             const uint8_t *e = buf + head + i * (uint64_t)entry;
             uint64_t tag = number(w, e, 2), type = number(w, e + 2, 2);
@@ -107,6 +109,7 @@ lp_status lp_tiff_pages_find(lp_bytes *b, lp_tiff_pages *p, lp_err *err)
     uint64_t at;
     uint8_t head[16] = {0};
     walk w = {b, 0, 0};
+    int64_t total = 0;
     list l = {0};
     dir d;
     lp_status st;
@@ -120,7 +123,9 @@ lp_status lp_tiff_pages_find(lp_bytes *b, lp_tiff_pages *p, lp_err *err)
     at = w.bigtiff ? number(&w, head + 8, 8) : number(&w, head + 4, 4);
     while (at && l.n < LP_TIFF_MAX_PAGES) {
         if ((st = directory(&w, at, &d, err))) goto done;
-        if (!d.ok) {
+        /* Honest directories do not overlap; four, since a circle is walked up to three times. */
+        total += d.bytes;
+        if (!d.ok || total > 4 * lp_bytes_size(b)) {
             p->broken = 1;
             break;
         }

@@ -29,9 +29,14 @@
 
 #include "simd.h"
 
+/* -DLP_NO_AVX512 builds what other CPUs run. */
+#if defined(__x86_64__) && !defined(LP_NO_AVX512)
+#define LP_AVX512
+#endif
+
 #define MAX_LEVELS 8
 #define RING 8                         /* rows of a level that are kept */
-#define RING_BYTES ((size_t)384 << 10) /* of all levels together: well within L2 */
+#define RING_BYTES ((size_t)768 << 10) /* of all levels together: well within L2 */
 #define SMALL_BYTES ((size_t)24 << 10) /* heat that stays in L1 anyway */
 #define ALIGN ((size_t)64)             /* bytes of a vector */
 
@@ -172,7 +177,7 @@ static void step4_any(double *const *o, const double *const *t, const uint8_t *c
     }
 }
 
-#if defined(__x86_64__)
+#if defined(LP_AVX512)
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl")))
 
 AVX512 static inline __m512d from_left(__m512d v, __m512d before)
@@ -193,6 +198,7 @@ AVX512 static void step4_avx512(double *const *o, const double *const *t, const 
 {
     const __m512d ninth = _mm512_set1_pd(1 / 9.0), none = _mm512_setzero_pd();
     __m512d before[6], c[6], l[6], r[6];
+    __mmask8 in[4];
     int x, i;
 
     for (i = 0; i < 6; i++) {
@@ -209,7 +215,15 @@ AVX512 static void step4_avx512(double *const *o, const double *const *t, const 
             c[i] = after;
         }
         for (i = 0; i < 4; i++) {
-            __m128i in = _mm_loadl_epi64((const __m128i *)(m[i] + x));
+            __m128i row = _mm_loadl_epi64((const __m128i *)(m[i] + x));
+
+            in[i] = (__mmask8)_mm_test_epi8_mask(row, row);
+        }
+        if (!(in[0] | in[1] | in[2] | in[3])) { /* nothing of the mask here */
+            for (i = 0; i < 4; i++) _mm512_store_pd(o[i] + x, none);
+            continue;
+        }
+        for (i = 0; i < 4; i++) {
             __m512d s = _mm512_add_pd(before[i + 1], before[i]);
 
             s = _mm512_add_pd(s, before[i + 2]);
@@ -219,8 +233,7 @@ AVX512 static void step4_avx512(double *const *o, const double *const *t, const 
             s = _mm512_add_pd(s, r[i]);
             s = _mm512_add_pd(s, l[i + 2]);
             s = _mm512_add_pd(s, r[i + 2]);
-            s = _mm512_maskz_mul_pd((__mmask8)_mm_test_epi8_mask(in, in), s, ninth);
-            _mm512_store_pd(o[i] + x, s);
+            _mm512_store_pd(o[i] + x, _mm512_maskz_mul_pd(in[i], s, ninth));
         }
     }
 }
@@ -228,7 +241,7 @@ AVX512 static void step4_avx512(double *const *o, const double *const *t, const 
 
 static step4_fn *choose_step4(void)
 {
-#if defined(__x86_64__)
+#if defined(LP_AVX512)
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         return step4_avx512;
 #endif

@@ -191,6 +191,7 @@ static void roi_file(void **state)
     b = lp_tmp_read(path2, &n2);
     assert_int_equal(n, n2);
     assert_memory_equal(a, b, n);
+    assert_memory_equal(a + 10, "\0\0\x21\0", 4); /* 1980-01-01 00:00 */
     free(a);
     free(b);
     /* No particles: a valid archive without entries. */

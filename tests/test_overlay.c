@@ -63,6 +63,12 @@ static void outlines_lie_inside(void **state)
     assert_true(at(&r, 0, 40)[0] > 115 && at(&r, 0, 40)[0] < 140);
     lp_rgb_free(&r);
     lp_rgb_free(&r);
+    /* A hole of one pixel: two pixels along the axes, one along the diagonals. */
+    lb.data[20 * 80 + 25] = 0;
+    assert_int_equal(lp_overlay_draw(im, &lb, NULL, 0, &opts, &r, NULL), LP_OK);
+    assert_true(!is_grey(at(&r, 20, 27)) && !is_grey(at(&r, 18, 25)) && !is_grey(at(&r, 21, 24)));
+    assert_true(is_grey(at(&r, 20, 25)) && is_grey(at(&r, 20, 28)) && is_grey(at(&r, 22, 27)));
+    lp_rgb_free(&r);
     free(im);
     lp_labels_free(&lb);
 }
@@ -76,11 +82,11 @@ static void neighbours_differ(void **state)
 
     (void)state;
     assert_int_equal(lp_labels_new(&lb, 90, 90, NULL), LP_OK);
-    /* Bricks, one pixel of gap here and there, with labels that defeat simple cycling. */
+    /* Bricks with a pixel of mortar between the rows. Seven to a row, so that going round the
+     * palette of six would give the same colour one row down and one to the side. */
     for (y = 0; y < 90; y++)
-        for (x = 0; x < 90; x++)
-            lb.data[y * 90 + x] =
-                y % 9 ? (uint32_t)(y / 9 * 6 * 13 + (x + y / 9 * 5) / 10 * 6 + 1) : 0;
+        for (x = 0; x < 84; x++)
+            lb.data[y * 90 + x] = y % 9 ? (uint32_t)(y / 9 * 7 + (x + y / 9 % 2 * 6) / 12 + 1) : 0;
     assert_int_equal(lp_label_index_new(&lb, &ix, NULL), LP_OK);
     assert_true(ix.n < 1000);
     assert_int_equal(lp_palette_assign(&lb, &ix, colour, NULL), LP_OK);

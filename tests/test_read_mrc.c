@@ -204,6 +204,26 @@ static void stamps(void **state)
         }
 }
 
+/* The first bytes of these say Leica, Bitmap, gzip, Gatan to whoever looks no further. */
+static void look_alikes(void **state)
+{
+    static const int nx[] = {0x70, 0x4d42, 0x8b1f, 3};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 4; i++) {
+        head h = plain;
+
+        h.nx = nx[i];
+        h.ny = h.nz = 1;
+        h.mode = 0;
+        h.map = NULL;
+        h.big = nx[i] == 3;
+        h.machine = h.big ? "\x11\x11\0\0" : "\x44\x44\0\0";
+        check(&h);
+    }
+}
+
 static float only_sample(const head *h, uint8_t byte)
 {
     size_t n = build(buf, h);
@@ -381,9 +401,9 @@ static void packed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(modes),      cmocka_unit_test(large),      cmocka_unit_test(stamps),
-        cmocka_unit_test(signedness), cmocka_unit_test(pixel_size), cmocka_unit_test(not_finite),
-        cmocka_unit_test(damaged),    cmocka_unit_test(packed),
+        cmocka_unit_test(modes),       cmocka_unit_test(large),      cmocka_unit_test(stamps),
+        cmocka_unit_test(look_alikes), cmocka_unit_test(signedness), cmocka_unit_test(pixel_size),
+        cmocka_unit_test(not_finite),  cmocka_unit_test(damaged),    cmocka_unit_test(packed),
     };
     return cmocka_run_group_tests_name("read_mrc", tests, make_tmp, drop_tmp);
 }

@@ -224,6 +224,9 @@ static void flow_picture(void **state)
     assert_non_null(t);
     assert_int_equal(TIFFReadScanline(t, row, 0, 0), 1);
     for (i = 0; i < 5; i++) assert_int_equal(row[3 * i], red[i] * 257);
+    /* Along +x the angle is 3/2 pi: green sees cos(2 pi + pi / 6), blue cos(2 pi + 5 pi / 6). */
+    assert_int_equal(row[3 * 2 + 1], 237 * 257);
+    assert_int_equal(row[3 * 2 + 2], 17 * 257);
     assert_int_equal(row[13], 0);
     TIFFClose(t);
     assert_int_equal(lp_write_flows_dp(path, &flows[0][0][0], 1, 5, NULL), LP_OK);

@@ -3,6 +3,7 @@
 
 #include "arch.h"
 #include "half.h"
+#include "hdf5_memory.h"
 #include "hdf5_util.h"
 #include "outfile.h"
 #include "weights.h"
@@ -103,7 +104,7 @@ static lp_status write_state(hid_t file, const lp_weights *w, const char *path, 
         free(buf);
         buf = NULL;
     }
-    if (st) lp_fail(err, st, "%s: cannot write the model: disk full or not writable", path);
+    if (st) lp_fail(err, st, "%s: HDF5 cannot make the model", path);
 done:
     free(buf);
     if (half_type >= 0) H5Tclose(half_type);
@@ -164,37 +165,25 @@ static lp_status write_attributes(hid_t file, const lp_weights *w)
 
 lp_status lp_weights_save(const lp_weights *w, const char *path, int half, lp_err *err)
 {
+    lp_hdf5_memory memory = {0};
     lp_hdf5_quiet quiet;
-    hid_t fapl = -1, file = -1;
-    char *tmp = NULL;
+    hid_t file;
     lp_status st;
 
     if ((st = lp_weights_check(w, path, err))) return st;
-    if ((st = lp_outfile_begin(path, &tmp, err))) return st;
     lp_hdf5_quiet_on(&quiet);
-    fapl = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
-    H5Pset_file_locking(fapl, 0, 1); /* cluster file systems have no locks */
-    /* The newest format has no index for a dataset of one chunk: 2 kB less for each. */
-    H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110);
-    if ((file = H5Fcreate(tmp, H5F_ACC_TRUNC, H5P_DEFAULT, fapl)) < 0) {
-        st = lp_fail(err, LP_EIO, "%s: cannot write the model: HDF5 cannot make the file", path);
+    if ((file = lp_hdf5_memory_create(&memory)) < 0) {
+        st = lp_fail(err, LP_EIO, "%s: HDF5 cannot make a file in memory", path);
         goto done;
     }
-    if ((st = write_state(file, w, path, half, err))) goto done;
-    st = write_extras(file, w);
-    if (!st) st = write_attributes(file, w);
-    if (H5Fclose(file) < 0) st = LP_EIO;
-    file = -1;
-    if (st) lp_fail(err, st, "%s: cannot write the model: disk full or not writable", path);
+    st = write_state(file, w, path, half, err);
+    if (!st && ((st = write_extras(file, w)) || (st = write_attributes(file, w))))
+        lp_fail(err, st, "%s: HDF5 cannot make the model", path);
+    if (H5Fclose(file) < 0 && !st)
+        st = lp_fail(err, LP_EIO, "%s: HDF5 cannot make the model", path);
+    if (!st) st = lp_outfile_write(path, memory.p, lp_hdf5_memory_size(&memory), err);
 done:
-    if (file >= 0) H5Fclose(file);
-    if (fapl >= 0) H5Pclose(fapl);
+    lp_hdf5_memory_free(&memory);
     lp_hdf5_quiet_off(&quiet);
-    if (st)
-        lp_outfile_discard(tmp);
-    else
-        st = lp_outfile_commit(tmp, path, err);
-    free(tmp);
     return st;
 }
