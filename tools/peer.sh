@@ -10,7 +10,7 @@
 set -eu
 dir=${1:-${LIPOPOSE_PEER:-${XDG_CACHE_HOME:-$HOME/.cache}/lipopose-peer}}
 cellpose=3.1.1.3
-needs="numpy scipy opencv-python-headless tifffile imagecodecs fastremap fill-voids natsort tqdm roifile numba llvmlite mrcfile h5py"
+needs="numpy<2.1 scipy opencv-python-headless tifffile imagecodecs fastremap fill-voids natsort tqdm roifile numba llvmlite mrcfile h5py"
 
 check() {
     "$dir/bin/python" - <<'PY' 2>/dev/null
