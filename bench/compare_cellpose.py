@@ -264,7 +264,7 @@ def scenes(b):
                                    for x in range(4, side - step, step)):
             y, x = y + rng.integers(0, step - d + 1), x + rng.integers(0, step - d + 1)
             labels[y:y + d, x:x + d][disc] = k + 1
-        flows = dynamics.labels_to_flows([labels])[0]  # [labels, inside, flow y, flow x]
+        flows = dynamics.labels_to_flows([labels], device=b.peer.device)[0]  # [labels, inside, flow y, flow x]
         noise = rng.normal(0, 0.1, flows[2:].shape)
         yield (name, ((5 * flows[2:] + noise) * (labels > 0)).astype(np.float32),
                np.where(labels > 0, 5, -5).astype(np.float32), int(200 * d / 30))
