@@ -334,7 +334,7 @@ static void touching(void **state)
     lp_layers_free(&s);
 }
 
-/* The mask of the right diameter wins over two halves and a blob around it. */
+/* The mask of the right diameter wins over its parts and a blob around it. */
 static void scale_prefers_the_fitting(void **state)
 {
     static uint32_t lb[NPX];
@@ -347,8 +347,8 @@ static void scale_prefers_the_fitting(void **state)
     disc(lb, 60, 60, 15, 1);
     add(s, 30, lb, 1);
     add(s, 33, lb, 1);
-    for (p = 0; p < NPX; p++) lb[p] = lb[p] ? 1 + (p % LX > 60) : 0;
-    add(s, 12, lb, 2);
+    for (p = 0; p < NPX; p++) lb[p] = lb[p] ? 1 + (p % LX > 55) + (p % LX > 65) : 0;
+    add(s, 12, lb, 3);
     memset(lb, 0, sizeof lb);
     disc(lb, 60, 60, 40, 1);
     add(s, 50, lb, 1);
