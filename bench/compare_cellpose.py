@@ -243,8 +243,8 @@ def scenes(b):
     """name, flows [2][Ly][Lx], cellprob, niter: few large and many small particles, real and not."""
     import numpy as np
     from cellpose import dynamics, io, transforms
-    real = [("EMPS, many small", "36de69b2c0", 51), ("EMPS, few large (330 px)", "c984680063", 330),
-            ("EMPS, few large (180 px)", "4ec7671d11", 180)]
+    real = [("EMPS, many small", "36de69b2c0", 76), ("EMPS, few large (230 px)", "58e8237dab", 230),
+            ("EMPS, few large (173 px)", "ce46819633", 173)]
     for name, stem, d in real[: 2 if b.a.quick else None]:
         f = b.a.data / "emps" / "images" / (stem + ".png")
         if not f.exists():
