@@ -16,7 +16,7 @@ need  = $(or $(shell pkg-config --$(1) $(PKGS)),$(error pkg-config finds not all
 OPT      ?= -O3 -g
 CFLAGS   ?= $(OPT)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DLP_VERSION='"$(VERSION)"' -fPIC -fopenmp -fno-math-errno -MMD -MP \
+ALL_CFLAGS = -std=c11 -ffp-contract=off -D_GNU_SOURCE -DLP_VERSION='"$(VERSION)"' -fPIC -fopenmp -fno-math-errno -MMD -MP \
              $(WARN) -I. $(PKG_CFLAGS) $(CFLAGS)
 LIBS     = $(PKG_LIBS) -ldnnl -lbz2 -lm -ldl -lpthread
 

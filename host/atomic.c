@@ -41,7 +41,7 @@ static const char *advice(int e)
 
 static lp_status fail_errno(const char *path, int e, lp_err *err)
 {
-    return lp_fail(err, LP_EIO, "cannot write '%.800s': %s; %s", path, strerror(e), advice(e));
+    return lp_fail(err, LP_EIO, "%.800s: cannot write: %s; %s", path, strerror(e), advice(e));
 }
 
 static void destroy(lp_atomic **pa)
@@ -95,7 +95,7 @@ lp_status lp_atomic_open(const char *path, lp_atomic **out, lp_err *err)
     lp_atomic *a;
     int e;
 
-    if (!*name) return lp_fail(err, LP_EARG, "cannot write '%.800s': no file name", path);
+    if (!*name) return lp_fail(err, LP_EARG, "%.800s: cannot write: no file name", path);
     if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) return fail_errno(path, EISDIR, err);
     a = calloc(1, sizeof *a);
     if (!a) return lp_fail_mem(err, path, sizeof *a);

@@ -313,7 +313,7 @@ int lp_cmd_info(int argc, char **argv)
         if (!st)
             st = is_model(head) ? info_model(argv[i], &o, &err)
                                 : info_image(argv[i], head, &o, &err);
-        if (st) code = fail_exit(&err);
+        if (st) code = files > 1 ? (fail_exit(&err), 1) : fail_exit(&err);
     }
     return code;
 }

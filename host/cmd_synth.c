@@ -10,6 +10,7 @@
 
 #include "synth.h"
 #include "synth_files.h"
+#include "write_masks.h"
 #include "write_mrc.h"
 
 static const char help[] =
@@ -198,7 +199,7 @@ static lp_status write_all(const args *a, const lp_synth_paths *p, const lp_imag
 {
     lp_status st;
 
-    if ((st = lp_synth_write_labels(p->labels, lb, im->pixel_nm, err))) return st;
+    if ((st = lp_write_masks(p->labels, lb, im->pixel_nm, err))) return st;
     if ((st = lp_synth_write_truth(p->truth, list, n, im->pixel_nm, err))) return st;
     if (a->format == LP_SYNTH_TIFF) return lp_synth_write_tiff(p->image, im, err);
     return lp_write_mrc(p->image, im, 2,

@@ -51,9 +51,9 @@ int lp_masks_niter(double rescale, int resample);
  * compat_cellpose3: small masks are counted without, but removed with, the gaps that QC
  * left in the numbering; holes are filled in label order over other masks. Labels may
  * then have gaps if min_size <= 0 (*n_masks is the highest label, absent ones NaN).
- * Needs about 24 bytes per pixel of working memory, up to 28 where one mask's box is the
- * whole image. Returns LP_EARG for sizes or options out of range, LP_ENOMEM; nothing is
- * written then. */
+ * Needs about 14 bytes of working memory per pixel of the network output, the masks
+ * included, and up to 30 where one mask's box is the whole image. Returns LP_EARG for sizes or
+ * options out of range, LP_ENOMEM; nothing is written then. */
 lp_status lp_masks_compute(const float *flows, const float *cellprob, int Ly, int Lx, int out_Ly,
                            int out_Lx, const lp_masks_options *o, lp_labels *masks,
                            float **flow_error, uint32_t *n_masks, lp_err *err);

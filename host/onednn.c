@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "big_alloc.h"
+#include "winograd.h"
+
 struct lp_conv {
     lp_conv_spec spec;
     dnnl_engine_t engine;
@@ -125,6 +128,26 @@ const char *lp_conv_name(const lp_conv *c)
     return name;
 }
 
+/* Packs Winograd weights with our own code where the format is the one that it knows; 1 if so.
+ * The format is oneDNN's private matter, so only its known release is trusted. */
+static int pack_winograd(const lp_conv *c, const float *w, float *out)
+{
+    const dnnl_version_t *v = dnnl_version();
+    const dnnl_wino_desc_t *d = &c->weights.format_desc.wino_desc;
+    lp_winograd_order o;
+
+    if (v->major != 2 || v->minor != 6 || c->weights.format_kind != dnnl_format_kind_wino ||
+        d->wino_format != dnnl_wino_wei_OBaaIBOIio || d->r != 3 || d->alpha != 6 ||
+        d->oc_block != 16 || d->ic != c->spec.ic || d->oc != c->spec.oc)
+        return 0;
+    o = (lp_winograd_order){d->ic, d->oc, d->ic_block, d->ic2_block, d->oc2_block};
+    if (d->size != (size_t)36 * o.ic * o.oc * sizeof(float) || o.ic % (o.ic1 * o.ic2) ||
+        o.oc % (16 * o.oc2))
+        return 0;
+    lp_winograd_weights(out, w, &o);
+    return 1;
+}
+
 lp_status lp_packed_new(const lp_conv *c, const float *w, lp_packed **out, lp_err *err)
 {
     const lp_conv_spec *sp = &c->spec;
@@ -140,8 +163,12 @@ lp_status lp_packed_new(const lp_conv *c, const float *w, lp_packed **out, lp_er
 
     if (!p) return lp_fail_mem(err, "weights", sizeof *p);
     p->md = c->weights;
-    p->data = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    p->data = lp_big_alloc(bytes);
     if (!p->data) goto done;
+    if (pack_winograd(c, w, p->data)) {
+        *out = p;
+        return LP_OK;
+    }
     if ((s = dnnl_memory_desc_init_by_tag(&from, 4, wd, dnnl_f32, dnnl_oihw))) goto done;
     if ((s = dnnl_memory_create(&m[0], &from, c->engine, (void *)(size_t)w))) goto done;
     if ((s = dnnl_memory_create(&m[1], &p->md, c->engine, p->data))) goto done;

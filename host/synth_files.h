@@ -27,8 +27,6 @@ lp_status lp_synth_make_dirs(const char *dir, lp_err *err);
 /* Whole-number TIFF where all values fit in 16 bits, float32 else; resolution tags
  * from pixel_nm. */
 lp_status lp_synth_write_tiff(const char *path, const lp_image *im, lp_err *err);
-lp_status lp_synth_write_labels(const char *path, const lp_labels *lb, double pixel_nm,
-                                lp_err *err);
 /* Columns: id, kind, y_px, x_px, diameter_px, y_nm, x_nm, diameter_nm, area_px,
  * visible_fraction, touches_edge. */
 lp_status lp_synth_write_truth(const char *path, const lp_synth_particle *list, int n,

@@ -9,6 +9,12 @@
  * inlined copies with constant arguments are what the compiler vectorises. */
 #define INLINE static inline __attribute__((always_inline))
 
+#ifdef __clang__ /* knows no such hint without a warning where it does not vectorise */
+#define NO_ALIAS
+#else
+#define NO_ALIAS _Pragma("GCC ivdep")
+#endif
+
 INLINE float load(const void *p, size_t i, const int bf16)
 {
     if (bf16) {
@@ -93,7 +99,7 @@ INLINE void bn_relu(lp_act a, const int bf16, const int cb, void *out, const voi
         size_t first = ((size_t)b * h + row0) * w, last = ((size_t)b * h + row1) * w;
 
         for (i = first; i < last; i++) {
-#pragma GCC ivdep
+            NO_ALIAS
             for (c = 0; c < cb; c++)
                 store(out, i * cb + c,
                       relu(scale[b * cb + c] * load(x, i * cb + c, bf16) + shift[b * cb + c]),
@@ -228,16 +234,16 @@ LP_SIMD void lp_ops_first_bn_relu(lp_act a, void *out, const float *in, int nin,
 
 #define MAX_OUT 8
 
-/* Sums run over 16 lanes, which are then added in a fixed order. */
+/* Pixels first .. last-1. Sums run over 16 lanes, which are then added in a fixed order. */
 INLINE void output(lp_act a, const int bf16, const int cb, float *restrict y, const int nout,
                    const void *restrict x, int h, int w, const float *restrict ow,
                    const float *restrict ob, const float *restrict scale,
-                   const float *restrict shift, int row0, int row1)
+                   const float *restrict shift, size_t first, size_t last)
 {
     size_t plane = (size_t)h * w, i;
     int b, c, c0, o, j;
 
-    for (i = (size_t)row0 * w; i < (size_t)row1 * w; i++) {
+    for (i = first; i < last; i++) {
         float lane[MAX_OUT][16] = {{0}};
 
         for (b = 0; b < a.nblk; b++)
@@ -266,6 +272,83 @@ INLINE void output(lp_act a, const int bf16, const int cb, float *restrict y, co
     }
 }
 
+/* 16 floats; GCC and clang make of them what the CPU has. */
+typedef float v16 __attribute__((vector_size(64)));
+typedef int i16 __attribute__((vector_size(64)));
+#define LANES(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+
+/* v [16] of 16 lanes -> the 16 sums, each in the order of output(): lanes 8 apart, then 4, 2, 1. */
+INLINE void sum_lanes(v16 *restrict v)
+{
+    int k;
+
+    for (k = 0; k < 8; k++) /* two pixels of 8 partial sums */
+        v[k] =
+            LANES(v[2 * k], v[2 * k + 1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+            LANES(v[2 * k], v[2 * k + 1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30,
+                  31);
+    for (k = 0; k < 4; k++) /* four pixels of 4 */
+        v[k] = LANES(v[2 * k], v[2 * k + 1], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26,
+                     27) +
+               LANES(v[2 * k], v[2 * k + 1], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30,
+                     31);
+    for (k = 0; k < 2; k++) /* eight pixels of 2 */
+        v[k] = LANES(v[2 * k], v[2 * k + 1], 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28,
+                     29) +
+               LANES(v[2 * k], v[2 * k + 1], 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30,
+                     31);
+    v[0] = LANES(v[0], v[1], 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
+           LANES(v[0], v[1], 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+
+/* output() for 16 pixels from pixel i on; the channels are a multiple of 16, nout is 3. Same bits.
+ */
+INLINE void output16(lp_act a, const int bf16, const int cb, float *restrict y,
+                     const void *restrict x, size_t plane, size_t i, const float *restrict ow,
+                     const float *restrict ob, const float *restrict scale,
+                     const float *restrict shift)
+{
+    v16 lane[3][16];
+    int b, c0, p, c, o;
+
+    for (b = 0; b < a.nblk; b++)
+        for (c0 = 0; c0 < cb; c0 += 16) {
+            int k = b * cb + c0, C = a.nblk * cb;
+            v16 sc, sh, w[3];
+
+            memcpy(&sc, scale + k, sizeof sc);
+            memcpy(&sh, shift + k, sizeof sh);
+            for (o = 0; o < 3; o++) memcpy(&w[o], ow + (size_t)o * C + k, sizeof w[o]);
+            for (p = 0; p < 16; p++) {
+                size_t s = ((size_t)b * plane + i + p) * cb + c0;
+                float t[16];
+                v16 v;
+
+                for (c = 0; c < 16; c++) t[c] = load(x, s + c, bf16);
+                memcpy(&v, t, sizeof v);
+                v = sc * v + sh;
+                v = (v16)((i16)v & (v > 0)); /* relu */
+                for (o = 0; o < 3; o++) lane[o][p] = k ? lane[o][p] + w[o] * v : w[o] * v;
+            }
+        }
+    for (o = 0; o < 3; o++) {
+        sum_lanes(lane[o]);
+        lane[o][0] += ob[o];
+        memcpy(y + o * plane + i, &lane[o][0], sizeof(v16));
+    }
+}
+
+INLINE void output3(lp_act a, const int bf16, const int cb, float *restrict y,
+                    const void *restrict x, int h, int w, const float *restrict ow,
+                    const float *restrict ob, const float *restrict scale,
+                    const float *restrict shift, int row0, int row1)
+{
+    size_t i = (size_t)row0 * w, n = cb % 16 ? 0 : ((size_t)row1 * w - i) / 16 * 16, end = i + n;
+
+    for (; i < end; i += 16) output16(a, bf16, cb, y, x, (size_t)h * w, i, ow, ob, scale, shift);
+    output(a, bf16, cb, y, 3, x, h, w, ow, ob, scale, shift, i, (size_t)row1 * w);
+}
+
 LP_SIMD void lp_ops_output(lp_act a, float *y, int nout, const void *x, int h, int w,
                            const float *out_w, const float *out_b, const float *scale,
                            const float *shift, int row0, int row1)
@@ -273,11 +356,12 @@ LP_SIMD void lp_ops_output(lp_act a, float *y, int nout, const void *x, int h, i
     int o;
 
     if (nout == 3) {
-        DISPATCH(a, output, y, 3, x, h, w, out_w, out_b, scale, shift, row0, row1);
+        DISPATCH(a, output3, y, x, h, w, out_w, out_b, scale, shift, row0, row1);
     } else {
         for (o = 0; o < nout; o++)
             DISPATCH(a, output, y + (size_t)o * h * w, 1, x, h, w,
-                     out_w + (size_t)o * a.nblk * a.cblk, out_b + o, scale, shift, row0, row1);
+                     out_w + (size_t)o * a.nblk * a.cblk, out_b + o, scale, shift, (size_t)row0 * w,
+                     (size_t)row1 * w);
     }
 }
 

@@ -28,9 +28,10 @@ static uint16_t *narrow(const lp_labels *lb, const char *path, lp_err *err)
     return d;
 }
 
-lp_status lp_write_masks(const char *path, const lp_labels *lb, lp_err *err)
+lp_status lp_write_masks(const char *path, const lp_labels *lb, double pixel_nm, lp_err *err)
 {
-    lp_tiff_desc d = {.npages = 1, .Ly = lb->Ly, .Lx = lb->Lx, .nsamples = 1, .deflate = 1};
+    lp_tiff_desc d = {
+        .npages = 1, .Ly = lb->Ly, .Lx = lb->Lx, .nsamples = 1, .pixel_nm = pixel_nm, .deflate = 1};
     uint16_t *small;
     lp_status st;
 

@@ -7,8 +7,8 @@
 
 #include "image.h"
 
-/* TIFF, deflate. */
-lp_status lp_write_masks(const char *path, const lp_labels *lb, lp_err *err);
+/* TIFF, deflate. pixel_nm: nm per pixel, 0 = unknown. */
+lp_status lp_write_masks(const char *path, const lp_labels *lb, double pixel_nm, lp_err *err);
 
 /* 16-bit grey PNG. PNG has no 32 bits: above 65,535 nothing is written, *fits is set to 0
  * and the call returns LP_OK; the caller then writes the TIFF and says so, as Cellpose

@@ -1,11 +1,11 @@
 #include "write_mrc.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "atomic.h"
 
 static void put32(uint8_t *p, uint32_t v)
 {
@@ -162,57 +162,32 @@ static void measure(const lp_image *im, int mode, double stats[4])
     stats[3] = sqrt(sq / (double)n);
 }
 
-static int write_rows(FILE *f, const lp_image *im, int mode, uint8_t *row)
-{
-    size_t w = sample_bytes(mode), x, n = (size_t)im->Lx;
-    int y;
-
-    for (y = 0; y < im->Ly; y++) {
-        for (x = 0; x < n; x++) encode(row + x * w, im->data[(size_t)y * n + x], mode);
-        if (fwrite(row, w, n, f) != n) return -1;
-    }
-    return 0;
-}
-
 lp_status lp_write_mrc(const char *path, const lp_image *im, int mode, const char *label,
                        lp_err *err)
 {
-    size_t len = strlen(path) + 32;
-    char *tmp = NULL;
-    uint8_t h[1024], *row = NULL;
+    size_t w = sample_bytes(mode), n = (size_t)im->Lx, x;
+    uint8_t h[1024], *row;
+    lp_atomic *file = NULL;
     double stats[4];
-    FILE *f = NULL;
-    lp_status st = LP_OK;
+    lp_status st;
+    int y;
 
-    if (!sample_bytes(mode))
+    if (!w)
         return lp_fail(err, LP_EARG, "%s: MRC mode %d cannot be written: choose 0, 1, 2, 6 or 12",
                        path, mode);
-    tmp = malloc(len);
-    row = malloc((size_t)im->Lx * sample_bytes(mode));
-    if (!tmp || !row) {
-        st = lp_fail_mem(err, path, (double)im->Lx * 4.0);
-        goto done;
-    }
+    row = malloc(n * w);
+    if (!row) return lp_fail_mem(err, path, (double)n * (double)w);
     measure(im, mode, stats);
     header(h, im, mode, label, stats);
-    snprintf(tmp, len, "%s.tmp%ld", path, (long)getpid());
-    f = fopen(tmp, "wb");
-    if (!f || fwrite(h, 1, sizeof h, f) != sizeof h || write_rows(f, im, mode, row) || fflush(f) ||
-        fsync(fileno(f))) {
-        st = lp_fail(err, LP_EIO, "%s: cannot write: %s", path, strerror(errno));
-        goto done;
+    if ((st = lp_atomic_open(path, &file, err))) goto done;
+    st = lp_atomic_write(file, h, sizeof h, err);
+    for (y = 0; !st && y < im->Ly; y++) {
+        for (x = 0; x < n; x++) encode(row + x * w, im->data[(size_t)y * n + x], mode);
+        st = lp_atomic_write(file, row, n * w, err);
     }
-    if (fclose(f)) st = lp_fail(err, LP_EIO, "%s: cannot write: %s", path, strerror(errno));
-    f = NULL;
-    if (!st && rename(tmp, path))
-        st = lp_fail(err, LP_EIO, "%s: cannot rename from %s: %s", path, tmp, strerror(errno));
-    if (st) unlink(tmp);
+    if (!st) st = lp_atomic_commit(&file, err);
 done:
-    if (f) {
-        fclose(f);
-        unlink(tmp);
-    }
-    free(tmp);
+    lp_atomic_abort(&file);
     free(row);
     return st;
 }

@@ -145,6 +145,11 @@ static void set_tags(TIFF *t, const lp_tiff_desc *d, int rps, int page)
     TIFFSetField(t, TIFFTAG_COMPRESSION, d->deflate ? COMPRESSION_ADOBE_DEFLATE : COMPRESSION_NONE);
     if (d->deflate && d->bits < 32) TIFFSetField(t, TIFFTAG_PREDICTOR, PREDICTOR_HORIZONTAL);
     if (d->npages > 1) TIFFSetField(t, TIFFTAG_PAGENUMBER, page, d->npages);
+    if (d->pixel_nm > 0) { /* 1 cm = 1e7 nm */
+        TIFFSetField(t, TIFFTAG_RESOLUTIONUNIT, RESUNIT_CENTIMETER);
+        TIFFSetField(t, TIFFTAG_XRESOLUTION, 1e7 / d->pixel_nm);
+        TIFFSetField(t, TIFFTAG_YRESOLUTION, 1e7 / d->pixel_nm);
+    }
 }
 
 lp_status lp_write_tiff(const char *path, const void *data, const lp_tiff_desc *d, lp_err *err)

@@ -9,11 +9,12 @@
 
 typedef struct {
     int npages, Ly, Lx;
-    int nsamples; /* interleaved: 1 grey, 3 RGB */
-    int bits;     /* 8, 16 or 32 */
-    int is_float; /* needs bits = 32 */
-    int deflate;  /* 1: zlib; with the horizontal predictor for 8 and 16 bits (readers
-                     disagree on predictors of 32 bits) */
+    int nsamples;    /* interleaved: 1 grey, 3 RGB */
+    int bits;        /* 8, 16 or 32 */
+    int is_float;    /* needs bits = 32 */
+    double pixel_nm; /* nm per pixel, written as resolution per cm; 0 = unknown */
+    int deflate;     /* 1: zlib; with the horizontal predictor for 8 and 16 bits (readers
+                        disagree on predictors of 32 bits) */
 } lp_tiff_desc;
 
 /* data [npages][Ly][Lx][nsamples], native byte order. */

@@ -27,24 +27,15 @@
 #include <immintrin.h>
 #endif
 
+#include "diffuse_step.h"
 #include "simd.h"
-
-/* -DLP_NO_AVX512 builds what other CPUs run. */
-#if defined(__x86_64__) && !defined(LP_NO_AVX512)
-#define LP_AVX512
-#endif
 
 #define MAX_LEVELS 8
 #define RING 8                         /* rows of a level that are kept */
-#define RING_BYTES ((size_t)768 << 10) /* of all levels together: well within L2 */
+#define RING_BYTES ((size_t)768 << 10) /* of all levels together: about an L2 cache */
 #define SMALL_BYTES ((size_t)24 << 10) /* heat that stays in L1 anyway */
 #define ALIGN ((size_t)64)             /* bytes of a vector */
-
-/* o [4], m [4], t [6]: pointers to rows; columns x0..x1, multiples of 8, outside of
- * which t is 0. Row i of o is made of t[i], t[i + 1], t[i + 2]. t[][-1] can be read, and so
- * can the column after the last; both are 0 or do not matter. */
-typedef void step4_fn(double *const *o, const double *const *t, const uint8_t *const *m, int x0,
-                      int x1);
+#define SHARED_COST 1e8                /* pixels times steps */
 
 /* One mask, and the memory to work on it. */
 typedef struct {
@@ -109,7 +100,6 @@ static double *carve_heat(uint8_t **p, size_t n)
     double *r = (double *)(*p + ALIGN);
 
     *p += heat_bytes(n);
-    r[-1] = r[n] = 0;
     return r;
 }
 
@@ -151,101 +141,9 @@ static void lay_out_bench(bench *b, const job *j, uint8_t *p)
     b->no_mask = p;
     memset(b->zero, 0, row * sizeof(double));
     memset(b->ring, 0, ring_size(j) * sizeof(double));
+    b->zero[-1] = b->zero[row] = b->waste[-1] = b->waste[row] = 0;
+    b->ring[-1] = b->ring[ring_size(j)] = 0;
     memset(b->no_mask, 0, row);
-}
-
-/* --- one step of four rows ------------------------------------------------------------ */
-
-LP_SIMD
-static void step4_any(double *const *o, const double *const *t, const uint8_t *const *m, int x0,
-                      int x1)
-{
-    int i, x;
-
-    for (i = 0; i < 4; i++) {
-        const double *u = t[i], *c = t[i + 1], *d = t[i + 2];
-        const uint8_t *in = m[i];
-        double *restrict out = o[i];
-
-        for (x = x0; x < x1; x++) {
-            double s = c[x] + u[x] + d[x] + c[x - 1] + c[x + 1] + u[x - 1] + u[x + 1] + d[x - 1] +
-                       d[x + 1];
-
-            s *= 1 / 9.0;
-            out[x] = in[x] ? s : 0;
-        }
-    }
-}
-
-#if defined(LP_AVX512)
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl")))
-
-AVX512 static inline __m512d from_left(__m512d v, __m512d before)
-{
-    return _mm512_castsi512_pd(
-        _mm512_alignr_epi64(_mm512_castpd_si512(v), _mm512_castpd_si512(before), 7));
-}
-
-AVX512 static inline __m512d from_right(__m512d v, __m512d after)
-{
-    return _mm512_castsi512_pd(
-        _mm512_alignr_epi64(_mm512_castpd_si512(after), _mm512_castpd_si512(v), 1));
-}
-
-/* The same sums; every value is loaded once for the four rows. */
-AVX512 static void step4_avx512(double *const *o, const double *const *t, const uint8_t *const *m,
-                                int x0, int x1)
-{
-    const __m512d ninth = _mm512_set1_pd(1 / 9.0), none = _mm512_setzero_pd();
-    __m512d before[6], c[6], l[6], r[6];
-    __mmask8 in[4];
-    int x, i;
-
-    for (i = 0; i < 6; i++) {
-        before[i] = none;
-        c[i] = _mm512_load_pd(t[i] + x0);
-    }
-    for (x = x0; x < x1; x += 8) {
-        for (i = 0; i < 6; i++) {
-            __m512d after = x + 8 < x1 ? _mm512_load_pd(t[i] + x + 8) : none;
-
-            l[i] = from_left(c[i], before[i]);
-            r[i] = from_right(c[i], after);
-            before[i] = c[i];
-            c[i] = after;
-        }
-        for (i = 0; i < 4; i++) {
-            __m128i row = _mm_loadl_epi64((const __m128i *)(m[i] + x));
-
-            in[i] = (__mmask8)_mm_test_epi8_mask(row, row);
-        }
-        if (!(in[0] | in[1] | in[2] | in[3])) { /* nothing of the mask here */
-            for (i = 0; i < 4; i++) _mm512_store_pd(o[i] + x, none);
-            continue;
-        }
-        for (i = 0; i < 4; i++) {
-            __m512d s = _mm512_add_pd(before[i + 1], before[i]);
-
-            s = _mm512_add_pd(s, before[i + 2]);
-            s = _mm512_add_pd(s, l[i + 1]);
-            s = _mm512_add_pd(s, r[i + 1]);
-            s = _mm512_add_pd(s, l[i]);
-            s = _mm512_add_pd(s, r[i]);
-            s = _mm512_add_pd(s, l[i + 2]);
-            s = _mm512_add_pd(s, r[i + 2]);
-            _mm512_store_pd(o[i] + x, _mm512_maskz_mul_pd(in[i], s, ninth));
-        }
-    }
-}
-#endif
-
-static step4_fn *choose_step4(void)
-{
-#if defined(LP_AVX512)
-    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        return step4_avx512;
-#endif
-    return step4_any;
 }
 
 /* Heat far from the centre gets so small that it is denormal, which some CPUs handle slowly;
@@ -283,8 +181,8 @@ static const double *row_of(const job *j, const bench *b, int level, int r)
 
 /* Rows y0..y1 of j->next: k steps after j->T; columns x0..x1. last: no heat is added for a
  * step to come. */
-static void sweep(const job *j, const bench *b, step4_fn *step4, int k, int y0, int y1, int x0,
-                  int x1, int last)
+static void sweep(const job *j, const bench *b, lp_diffuse_step4 *step4, int k, int y0, int y1,
+                  int x0, int x1, int last)
 {
     int base, s, i;
 
@@ -313,7 +211,7 @@ static void sweep(const job *j, const bench *b, step4_fn *step4, int k, int y0, 
 
 /* All steps of a mask by `parts` threads, of which this is number `part`; they must call
  * it together. The result is in j->T of every caller. */
-static void run_job(job *j, const bench *b, step4_fn *step4, int part, int parts)
+static void run_job(job *j, const bench *b, lp_diffuse_step4 *step4, int part, int parts)
 {
     int64_t t = 0;
 
@@ -349,6 +247,8 @@ static void load_rows(job *j, const uint32_t *labels, const lp_label_info *f, ui
     memset(j->T + start, 0, n * sizeof(double));
     memset(j->next + start, 0, n * sizeof(double));
     memset(j->mask + start, 0, n);
+    if (y0 == 0) j->T[-1] = j->next[-1] = 0;
+    if (y1 == j->h) j->T[start + n] = j->next[start + n] = 0;
     for (y = y0; y < y1; y++) {
         const uint32_t *row = labels + (int64_t)(f->y0 + y) * Lx + f->x0;
         uint8_t *m = j->mask + (size_t)y * j->stride;
@@ -389,14 +289,16 @@ static void store_rows(float *mu, const job *j, const bench *b, const lp_label_i
 
 /* --- all masks ------------------------------------------------------------------------- */
 
-/* Masks above this cost are shared by all threads, one after the other. */
+/* Masks above this cost are shared by all threads, one after the other; never those that take a
+ * thread less than about 30 ms, since threads that share a mask wait for each other every few
+ * steps, and on a busy machine such a wait is long. */
 static double share_above(const lp_label_info *info, uint32_t n, int nthreads)
 {
     double total = 0;
     uint32_t l;
 
     for (l = 1; l <= n; l++) total += job_cost(info + l);
-    return nthreads > 1 ? total / (4.0 * nthreads) : INFINITY;
+    return nthreads > 1 ? fmax(total / (2.0 * nthreads), SHARED_COST) : INFINITY;
 }
 
 /* Bytes of one thread's memory for the masks that it does alone (*alone), of a shared
@@ -452,7 +354,7 @@ static int by_cost(const void *a, const void *b)
 }
 
 static void diffuse_alone(float *mu, const uint32_t *labels, const lp_label_info *info, uint32_t l,
-                          int Ly, int Lx, step4_fn *step4, uint8_t *memory)
+                          int Ly, int Lx, lp_diffuse_step4 *step4, uint8_t *memory)
 {
     const lp_label_info *f = info + l;
     bench b;
@@ -469,7 +371,7 @@ static void diffuse_alone(float *mu, const uint32_t *labels, const lp_label_info
 }
 
 static void diffuse_shared(float *mu, const uint32_t *labels, const lp_label_info *info, uint32_t l,
-                           int Ly, int Lx, step4_fn *step4, int nthreads, size_t part_bytes,
+                           int Ly, int Lx, lp_diffuse_step4 *step4, int nthreads, size_t part_bytes,
                            uint8_t *memory)
 {
     const lp_label_info *f = info + l;
@@ -502,7 +404,7 @@ static void diffuse_shared(float *mu, const uint32_t *labels, const lp_label_inf
 void lp_diffuse_cpu(float *mu, const uint32_t *labels, const lp_label_info *info, uint32_t n,
                     int Ly, int Lx, int nthreads, void *scratch)
 {
-    step4_fn *step4 = choose_step4();
+    lp_diffuse_step4 *step4 = lp_diffuse_step4_choose();
     order *jobs = scratch;
     uint8_t *memory = (uint8_t *)scratch + aligned(n * sizeof *jobs);
     size_t alone, shared, part;

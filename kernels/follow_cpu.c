@@ -275,11 +275,14 @@ static void take_home(batch *b, int period, int steps_left, uint32_t *end, float
             arrive(end, p, y, x, b->pixel[i], f);
             continue;
         }
-        b->y[left] = y;
-        b->x[left] = x;
-        b->mark_y[left] = b->mark_y[i];
-        b->mark_x[left] = b->mark_x[i];
-        b->pixel[left++] = b->pixel[i];
+        if (left < i) {
+            b->y[left] = y;
+            b->x[left] = x;
+            b->mark_y[left] = b->mark_y[i];
+            b->mark_x[left] = b->mark_x[i];
+            b->pixel[left] = b->pixel[i];
+        }
+        left++;
     }
     b->n = left;
 }

@@ -125,12 +125,12 @@ static void random_ends(void **state)
 /* The rules themselves, on one row where they can be counted by hand. */
 static void rules(void **state)
 {
-    enum { L = 100 };
+    enum { L = 150 };
     uint32_t end[L], *m, ns, i, k = 0;
     static const struct {
         uint32_t at, count;
-    } hist[] = {{2, 10},  {20, 11}, {21, 3},  {22, 2}, {30, 12},
-                {31, 12}, {33, 3},  {60, 13}, {61, 4}};
+    } hist[] = {{2, 10}, {20, 11}, {21, 3}, {22, 2}, {30, 12}, {31, 12}, {33, 3}, {60, 13},
+                {61, 4}, {80, 20}, {81, 3}, {82, 3}, {83, 3},  {84, 3},  {85, 3}, {86, 3}};
 
     (void)state;
     for (i = 0; i < L; i++) end[i] = LP_FOLLOW_NONE;
@@ -140,7 +140,7 @@ static void rules(void **state)
         for (c = 0; c < hist[i].count; c++) end[k++] = hist[i].at;
     }
     m = basins(end, 1, L, &ns);
-    assert_int_equal(ns, 4); /* 10 is too few; both of two equal neighbours count */
+    assert_int_equal(ns, 5); /* 10 is too few; both of two equal neighbours count */
     assert_int_equal(m[2], 0);
     assert_int_equal(m[20], 1); /* fewest first */
     assert_int_equal(m[21], 1); /* more than 2 joins */
@@ -149,6 +149,8 @@ static void rules(void **state)
     assert_int_equal(m[31], 3);
     assert_int_equal(m[33], 0); /* not connected */
     assert_int_equal(m[61], 4);
+    assert_int_equal(m[85], 5); /* five rounds reach five pixels */
+    assert_int_equal(m[86], 0);
     lp_guard_free((float *)m);
 }
 

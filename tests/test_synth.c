@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <sys/stat.h>
 
+#include "host/write_masks.h"
 #include "host/synth.h"
 #include "host/synth_draw.h"
 #include "host/synth_files.h"
@@ -518,7 +519,7 @@ static void files_are_written_and_named(void **state)
     small(&o);
     p = render(&o, 1);
     assert_int_equal(lp_synth_write_tiff(names.image, &p.im, &err), LP_OK);
-    assert_int_equal(lp_synth_write_labels(names.labels, &p.lb, 0.8, &err), LP_OK);
+    assert_int_equal(lp_write_masks(names.labels, &p.lb, 0.8, &err), LP_OK);
     assert_int_equal(lp_synth_write_truth(names.truth, p.list, p.n, 0.8, &err), LP_OK);
     assert_int_equal(stat(names.image, &sb), 0);
     assert_true(sb.st_size > 225 * 301 * 2 && sb.st_size < 225 * 301 * 2 + 2000); /* 16 bits */

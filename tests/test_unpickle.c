@@ -99,6 +99,7 @@ static void malformed(void **state)
     REFUSED("\x80\x02NN.", "2 values");
     REFUSED("\x80\x02t.", "no MARK");
     REFUSED("\x80\x02R.", "underflow");
+    REFUSED("(e", "underflow");            /* a mark on an empty stack */
     REFUSED("\x80\x02N(Rt.", "underflow"); /* nothing is taken from below a mark */
     REFUSED("\x80\x02\x85.", "underflow");
     REFUSED("\x80\x02q\x01.", "underflow");
@@ -250,11 +251,11 @@ static void half_floats(void **state)
     static const struct {
         float f;
         uint16_t h;
-    } t[] = {{1.0f, 0x3c00},         {-2.0f, 0xc000},          {65504.0f, 0x7bff},
-             {65519.99f, 0x7bff},    {0x1p-24f, 0x0001},       {0x1p-25f, 0x0000},
-             {0x1.8p-25f, 0x0001},   {0x1.8p-24f, 0x0002},     {0x1.002p0f, 0x3c00},
+    } t[] = {{1.0f, 0x3c00},         {-2.0f, 0xc000},         {65504.0f, 0x7bff},
+             {65519.99f, 0x7bff},    {0x1p-24f, 0x0001},      {0x1p-25f, 0x0000},
+             {0x1.8p-25f, 0x0001},   {0x1.8p-24f, 0x0002},    {0x1.002p0f, 0x3c00},
              {0x1.006p0f, 0x3c02},   {0x1.002002p0f, 0x3c01}, {0x1.ff8p-15f, 0x03ff},
-             {0x1.ffcp-15f, 0x0400}, {-0.0f, 0x8000},          {0x1p-14f, 0x0400}};
+             {0x1.ffcp-15f, 0x0400}, {-0.0f, 0x8000},         {0x1p-14f, 0x0400}};
     size_t i;
 
     (void)state;

@@ -198,7 +198,7 @@ static void not_models(void **state)
     mk_file(mk_path("tar"), b, sizeof b);
     mk_refused(mk_path("tar"), LP_EFORMAT, "tar file");
     mk_file(mk_path("hdf"), "\x89HDF\r\n\x1a\n", 8);
-    mk_refused(mk_path("hdf"), LP_EFORMAT, "HDF5 cannot open");
+    mk_refused(mk_path("hdf"), LP_EFORMAT, "HDF5");
     assert_int_not_equal(lp_weights_open(mk_folder, &w, &err), LP_OK);
 }
 
@@ -432,6 +432,15 @@ static void cut_and_changed(void **state)
         assert_int_not_equal(lp_weights_open(mk_path("cut.h5"), &r, &err), LP_OK);
         assert_null(r);
     }
+    /* the text heap: its first object said to be larger than the heap, then of size 0 */
+    for (i = 0; i + 32 < n && memcmp(p + i, "GCOL", 4); i++) continue;
+    assert_true(i + 32 < n);
+    p[i + 16 + 8 + 6] = 0xfb;
+    mk_file(mk_path("heap.h5"), p, n);
+    mk_refused(mk_path("heap.h5"), LP_EFORMAT, "HDF5 heap");
+    memset(p + i + 16, 0, 16);
+    mk_file(mk_path("heap.h5"), p, n);
+    mk_refused(mk_path("heap.h5"), LP_EFORMAT, "HDF5 heap");
     free(p);
     lp_weights_free(&w);
 }
@@ -445,7 +454,7 @@ static void no_room(void **state)
 
     (void)state;
     assert_int_equal(lp_weights_save(w, mk_path("no/such/folder.h5"), 0, &err), LP_EIO);
-    assert_non_null(strstr(err.msg, "folder.h5: cannot write: No such file"));
+    assert_non_null(strstr(err.msg, "folder.h5: cannot write: "));
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     little = old;

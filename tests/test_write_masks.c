@@ -116,17 +116,17 @@ static void masks_of_many_sizes(void **state)
 
         assert_int_equal(lp_labels_new(&lb, size[i][0], size[i][1], NULL), LP_OK);
         /* None, then some. */
-        assert_int_equal(lp_write_masks(tif, &lb, &err), LP_OK);
+        assert_int_equal(lp_write_masks(tif, &lb, 0, &err), LP_OK);
         assert_int_equal(read_tiff(tif, &lb), 16);
         fill(&lb, 65535);
-        assert_int_equal(lp_write_masks(tif, &lb, &err), LP_OK);
+        assert_int_equal(lp_write_masks(tif, &lb, 0, &err), LP_OK);
         assert_int_equal(read_tiff(tif, &lb), 16);
         assert_int_equal(lp_write_masks_png(png, &lb, &fits, &err), LP_OK);
         assert_int_equal(fits, 1);
         check_png(png, &lb);
         unlink(png);
         fill(&lb, 65536);
-        assert_int_equal(lp_write_masks(tif, &lb, &err), LP_OK);
+        assert_int_equal(lp_write_masks(tif, &lb, 0, &err), LP_OK);
         assert_int_equal(read_tiff(tif, &lb), 32);
         assert_int_equal(lp_write_masks_png(png, &lb, &fits, &err), LP_OK);
         assert_int_equal(fits, 0);
@@ -217,12 +217,12 @@ static void bytes_do_not_depend_on_threads(void **state)
     assert_int_equal(lp_labels_new(&lb, 1500, 1501, NULL), LP_OK);
     fill(&lb, 5000);
     omp_set_num_threads(1);
-    assert_int_equal(lp_write_masks(tif, &lb, NULL), LP_OK);
+    assert_int_equal(lp_write_masks(tif, &lb, 0, NULL), LP_OK);
     assert_int_equal(lp_write_masks_png(png, &lb, &fits, NULL), LP_OK);
     one[0] = lp_tmp_read(tif, &n[0]);
     one[1] = lp_tmp_read(png, &n[1]);
     omp_set_num_threads(5);
-    assert_int_equal(lp_write_masks(tif2, &lb, NULL), LP_OK);
+    assert_int_equal(lp_write_masks(tif2, &lb, 0, NULL), LP_OK);
     assert_int_equal(lp_write_masks_png(png2, &lb, &fits, NULL), LP_OK);
     many[0] = lp_tmp_read(tif2, &m[0]);
     many[1] = lp_tmp_read(png2, &m[1]);
@@ -247,7 +247,7 @@ static void no_folder(void **state)
     lp_err err;
 
     (void)state;
-    assert_int_equal(lp_write_masks("/dev/null/x.tif", &lb, &err), LP_EIO);
+    assert_int_equal(lp_write_masks("/dev/null/x.tif", &lb, 0, &err), LP_EIO);
     assert_non_null(strstr(err.msg, "/dev/null/x.tif"));
     assert_int_equal(lp_write_masks_png("/dev/null/x.png", &lb, &fits, &err), LP_EIO);
     assert_int_equal(fits, -1);

@@ -2,7 +2,7 @@
  *
  * Written to a full disk directly, HDF5 1.10 fails to close the file and then crashes at
  * the end of the program. In memory its writes cannot fail; the bytes are then written by
- * outfile.h. (H5Fget_file_image is of no use: its superblock has a wrong checksum.) */
+ * host/atomic.h. (H5Fget_file_image is of no use: its superblock has a wrong checksum.) */
 #ifndef LP_HDF5_MEMORY_H
 #define LP_HDF5_MEMORY_H
 

@@ -287,8 +287,9 @@ lp_status lp_pk_build(lp_pickle *pk, lp_pk *obj, const lp_pk *state)
 
     if (obj->type == LP_PK_DICT) return LP_OK; /* attributes of an OrderedDict: _metadata */
     if (obj->type == LP_PK_DTYPE) {            /* (3, '<', None, None, None, -1, -1, 0) */
-        if (state->type != LP_PK_TUPLE || state->u.seq.n < 2 || state->u.seq.v[1]->u.s.n != 1 ||
-            (state->u.seq.v[1]->type != LP_PK_STR && state->u.seq.v[1]->type != LP_PK_BYTES))
+        if (state->type != LP_PK_TUPLE || state->u.seq.n < 2 ||
+            (state->u.seq.v[1]->type != LP_PK_STR && state->u.seq.v[1]->type != LP_PK_BYTES) ||
+            state->u.seq.v[1]->u.s.n != 1)
             return lp_pk_bad(pk, "a numpy type with a wrong state");
         obj->u.dtype.order = state->u.seq.v[1]->u.s.p[0];
         return LP_OK;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "arch.h"
-#include "outfile.h"
+#include "../host/atomic.h"
 #include "zip_store.h"
 
 /* The pickle under construction; a failed allocation is kept in `failed`. */
@@ -122,7 +122,7 @@ lp_status lp_weights_export_torch(const lp_weights *w, const char *path, lp_err 
     }
     if ((st = lp_zip_add(z, "archive/version", "3\n", 2, err))) goto done;
     if ((st = lp_zip_finish(z, &data, &n, err))) goto done;
-    st = lp_outfile_write(path, data, n, err);
+    st = lp_atomic_write_file(path, data, n, err);
 done:
     free(b.p);
     lp_zip_free(&z);

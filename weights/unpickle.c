@@ -45,7 +45,7 @@ static lp_status push(machine *m, lp_pk *v)
 {
     if (!v) return LP_ENOMEM;
     if (m->n == m->cap) {
-        size_t cap = m->cap ? 2 * m->cap : 256;
+        size_t cap = 2 * m->cap;
         lp_pk **s;
 
         if (cap > LP_PICKLE_MAX_STACK)
@@ -394,7 +394,8 @@ lp_status lp_unpickle(const void *buf, size_t len, const char *where, size_t *us
     lp_status st = LP_OK;
     int op;
 
-    if (!m || !pk) {
+    if (m) m->stack = malloc((m->cap = 256) * sizeof *m->stack);
+    if (!m || !pk || !m->stack) {
         st = lp_fail_mem(err, where, (double)sizeof *m);
         goto done;
     }

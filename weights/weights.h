@@ -48,7 +48,8 @@ typedef struct {
 
 /* Opens .h5, or a PyTorch .pth (zip or legacy), told apart by their first bytes.
  * On success *out is the caller's (lp_weights_free); on failure it is untouched and
- * the message names the file and the dataset, key or global at fault. */
+ * the message names the file and the dataset, key or global at fault. LP_EMISSING where
+ * there is no such file. */
 lp_status lp_weights_open(const char *path, lp_weights **out, lp_err *err);
 void lp_weights_free(lp_weights **w); /* NULL is fine; clears the pointer */
 

@@ -7,6 +7,7 @@
 
 #include "arch.h"
 #include "half.h"
+#include "hdf5_heap.h"
 #include "hdf5_util.h"
 
 enum { MAX_NAME = 256 };
@@ -178,8 +179,9 @@ static lp_status read_tensors(const char *path, lp_weights *w, const lp_hdf5_set
     int i;
 
     if (!c) return lp_fail_mem(err, path, (double)w->n_tensors * sizeof *c);
+        /* master: HDF5's printing of errors was switched off for this thread only */
 #pragma omp parallel
-#pragma omp single
+#pragma omp master
     st = fetch_all(path, w, sets, map, c, err);
     for (i = 0; i < w->n_tensors; i++)
         if (c[i].failed && !st)
@@ -384,6 +386,10 @@ lp_status lp_weights_read_hdf5(const char *path, lp_weights **out, lp_err *err)
     lp_status st = LP_OK;
 
     if (!w) return lp_fail_mem(err, path, (double)sizeof *w);
+    if ((st = lp_hdf5_heap_check(path, err))) {
+        lp_weights_free(&w);
+        return st;
+    }
     lp_hdf5_quiet_on(&quiet);
     fapl = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);

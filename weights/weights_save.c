@@ -5,7 +5,7 @@
 #include "half.h"
 #include "hdf5_memory.h"
 #include "hdf5_util.h"
-#include "outfile.h"
+#include "../host/atomic.h"
 #include "weights.h"
 
 /* 6 compresses weights as far as 9 does and inflates as fast. */
@@ -181,7 +181,7 @@ lp_status lp_weights_save(const lp_weights *w, const char *path, int half, lp_er
         lp_fail(err, st, "%s: HDF5 cannot make the model", path);
     if (H5Fclose(file) < 0 && !st)
         st = lp_fail(err, LP_EIO, "%s: HDF5 cannot make the model", path);
-    if (!st) st = lp_outfile_write(path, memory.p, lp_hdf5_memory_size(&memory), err);
+    if (!st) st = lp_atomic_write_file(path, memory.p, lp_hdf5_memory_size(&memory), err);
 done:
     lp_hdf5_memory_free(&memory);
     lp_hdf5_quiet_off(&quiet);

@@ -1,0 +1,148 @@
+#include "unet_layers.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const float *tensor(const lp_weights *w, const char *prefix, const char *name)
+{
+    char key[256];
+
+    snprintf(key, sizeof key, "%s%s", prefix, name);
+    return lp_weights_get(w, key);
+}
+
+static float *copy(const float *src, size_t n)
+{
+    float *p = src ? malloc(n * sizeof *p) : NULL;
+
+    if (p) memcpy(p, src, n * sizeof *p);
+    return p;
+}
+
+float *lp_tensor_copy(const lp_weights *w, const char *prefix, const char *name, size_t n)
+{
+    return copy(tensor(w, prefix, name), n);
+}
+
+/* Batch norm in inference: scale = gamma / sqrt(var + 1e-5), shift = beta - mean * scale. */
+int lp_bn_load(lp_bn *out, const lp_weights *w, const char *prefix, int n)
+{
+    const float *g = tensor(w, prefix, "weight"), *b = tensor(w, prefix, "bias");
+    const float *m = tensor(w, prefix, "running_mean"), *v = tensor(w, prefix, "running_var");
+    int i;
+
+    out->scale = malloc((size_t)n * sizeof(float));
+    out->shift = malloc((size_t)n * sizeof(float));
+    if (!g || !b || !m || !v || !out->scale || !out->shift) return 0;
+    for (i = 0; i < n; i++) {
+        double s = g[i] / sqrt((double)v[i] + 1e-5);
+
+        out->scale[i] = (float)s;
+        out->shift[i] = (float)(b[i] - m[i] * s);
+    }
+    return 1;
+}
+
+void lp_bn_free(lp_bn *b)
+{
+    free(b->scale);
+    free(b->shift);
+}
+
+static int load_layer(lp_layer *l, const lp_weights *w, const char *prefix, int ic, int oc, int k)
+{
+    l->ic = ic;
+    l->oc = oc;
+    l->k = k;
+    l->w = lp_tensor_copy(w, prefix, "weight", (size_t)ic * oc * k * k);
+    l->b = lp_tensor_copy(w, prefix, "bias", (size_t)oc);
+    return l->w && l->b;
+}
+
+/* bn(conv(x)) as one convolution. */
+static void fold_after(lp_layer *l, const lp_bn *n)
+{
+    size_t per = (size_t)l->ic * l->k * l->k, i;
+    int o;
+
+    for (o = 0; o < l->oc; o++) {
+        for (i = 0; i < per; i++) l->w[o * per + i] *= n->scale[o];
+        l->b[o] = (float)((double)l->b[o] * n->scale[o] + n->shift[o]);
+    }
+}
+
+/* conv(bn(x)) as one convolution; exact for 1x1 only, where there is no padding. */
+static void fold_before(lp_layer *l, const lp_bn *n)
+{
+    int o, c;
+
+    for (o = 0; o < l->oc; o++) {
+        double b = l->b[o];
+
+        for (c = 0; c < l->ic; c++) {
+            b += (double)l->w[o * l->ic + c] * n->shift[c];
+            l->w[o * l->ic + c] *= n->scale[c];
+        }
+        l->b[o] = (float)b;
+    }
+}
+
+int lp_block_load(lp_block *k, const lp_weights *w, const char *where, int up, int cin, int c,
+                  int S, int sz)
+{
+    char p[192];
+    lp_bn after = {0}, before = {0};
+    int i, ok = 1;
+
+    for (i = 0; i < 4 && ok; i++) {
+        const char *mid = up && i ? "conv." : "";
+
+        snprintf(p, sizeof p, "%sconv.conv_%d.%s2.", where, i, mid);
+        ok = load_layer(&k->conv[i], w, p, i ? c : cin, c, sz);
+        snprintf(p, sizeof p, "%sconv.conv_%d.%s0.", where, i, mid);
+        if (i == 0) ok = ok && lp_bn_load(&k->bn0, w, p, cin);
+        if (i == 2) ok = ok && lp_bn_load(&k->bn2, w, p, c);
+        if (i == 1 && up) ok = ok && lp_bn_load(&k->bn1, w, p, c);
+        if ((i == 1 && !up) || i == 3) {
+            ok = ok && lp_bn_load(&after, w, p, c);
+            if (ok) fold_after(&k->conv[i - 1], &after);
+            if (ok && up) k->scale3 = copy(after.scale, (size_t)c);
+            lp_bn_free(&after);
+            memset(&after, 0, sizeof after);
+        }
+        if (up && i) {
+            snprintf(p, sizeof p, "%sconv.conv_%d.full.", where, i);
+            k->full[i] = lp_tensor_copy(w, p, "weight", (size_t)c * S);
+            k->full_b[i] = lp_tensor_copy(w, p, "bias", (size_t)c);
+            ok = ok && k->full[i] && k->full_b[i];
+        }
+    }
+    snprintf(p, sizeof p, "%sproj.1.", where);
+    ok = ok && load_layer(&k->conv[PROJ], w, p, cin, c, 1);
+    snprintf(p, sizeof p, "%sproj.0.", where);
+    ok = ok && lp_bn_load(&before, w, p, cin);
+    if (ok) fold_before(&k->conv[PROJ], &before);
+    lp_bn_free(&before);
+    return ok;
+}
+
+void lp_block_free(lp_block *k)
+{
+    int i, j;
+
+    for (i = 0; i < NCONV; i++) {
+        free(k->conv[i].w);
+        free(k->conv[i].b);
+        for (j = 0; j < k->conv[i].n_packed; j++) lp_packed_free(&k->conv[i].packed[j]);
+    }
+    for (i = 0; i < 4; i++) {
+        free(k->full[i]);
+        free(k->full_b[i]);
+    }
+    lp_bn_free(&k->bn0);
+    lp_bn_free(&k->bn1);
+    lp_bn_free(&k->bn2);
+    free(k->scale3);
+}
