@@ -316,7 +316,7 @@ static void *all_sizes(void *arg)
 }
 
 /* More tile sizes than a network keeps prepared, in two threads at once. */
-static void many_sizes_two_threads(void **state)
+static void many_sizes(int bf16)
 {
     enum { L = 16 + 8 * SIZES };
     lp_weights *w = random_net(nets[0] + 1, 5);
@@ -325,16 +325,15 @@ static void many_sizes_two_threads(void **state)
     pthread_t t[2];
     int i, k;
 
-    (void)state;
     for (i = 0; i < 3; i++)
         for (k = 0; k < SIZES; k++) {
             j[i].y[k] = malloc((size_t)3 * L * L * sizeof(float));
             assert_non_null(j[i].y[k]);
         }
-    j[0].net = new_net(w, 0, 1);
+    j[0].net = new_net(w, bf16, 1);
     all_sizes(&j[0]);
     lp_unet_free(&j[0].net);
-    j[1].net = j[2].net = new_net(w, 0, 1);
+    j[1].net = j[2].net = new_net(w, bf16, 1);
     for (i = 0; i < 2; i++) assert_int_equal(pthread_create(&t[i], NULL, all_sizes, &j[i + 1]), 0);
     for (i = 0; i < 2; i++) assert_int_equal(pthread_join(t[i], NULL), 0);
     lp_unet_free(&j[1].net);
@@ -351,16 +350,26 @@ static void many_sizes_two_threads(void **state)
     lp_weights_free(&w);
 }
 
+static void many_sizes_fp32(void **state)
+{
+    (void)state;
+    many_sizes(0);
+}
+
+static void many_sizes_bf16(void **state)
+{
+    (void)state;
+    if (!lp_onednn_has_bf16()) skip();
+    many_sizes(1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden_tiny_zip),
-        cmocka_unit_test(golden_tiny_legacy),
-        cmocka_unit_test(golden_odd),
-        cmocka_unit_test(against_ref),
-        cmocka_unit_test(same_bits),
-        cmocka_unit_test(refuses_sizes),
-        cmocka_unit_test(many_sizes_two_threads),
+        cmocka_unit_test(golden_tiny_zip), cmocka_unit_test(golden_tiny_legacy),
+        cmocka_unit_test(golden_odd),      cmocka_unit_test(against_ref),
+        cmocka_unit_test(same_bits),       cmocka_unit_test(refuses_sizes),
+        cmocka_unit_test(many_sizes_fp32), cmocka_unit_test(many_sizes_bf16),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
