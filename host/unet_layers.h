@@ -8,7 +8,7 @@
 
 /* Convolutions of a block: Cellpose's conv_0 to conv_3, and proj (resnet_torch.py). */
 enum { CONV0, CONV1, CONV2, CONV3, PROJ, NCONV };
-#define LP_MAX_PACKED 4
+#define LP_MAX_PACKED 32
 
 typedef struct {
     int ic, oc, k;
