@@ -140,6 +140,19 @@ void lp_result_free(lp_result *r);
 typedef struct lp_layers lp_layers;
 void lp_layers_free(lp_layers **s); /* NULL is fine; clears the pointer */
 
+typedef struct {
+    lp_layers *layers;
+    int ntiles;
+    uint32_t flat_channels; /* see lp_result */
+    double seconds[LP_T_NSTAGES];
+} lp_diameters_result;
+
+/* lp_segment at each of diameters [n] (px, n >= 1; options->diameter is not used), with one
+ * normalisation; on_tiles counts the tiles of all. On success out->layers is the caller's. */
+lp_status lp_segment_diameters(lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                               const lp_segment_options *options, const double *diameters, int n,
+                               lp_diameters_result *out, lp_err *err);
+
 typedef enum {
     LP_MERGE_SCALE,   /* masks that agree, weighted by how well the diameter fits their size */
     LP_MERGE_VOTES,   /* pixels by the number of diameters (LipoPose, 2023) */

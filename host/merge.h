@@ -30,9 +30,9 @@
 /* gap [s->n]: g_i / g0 of each layer. Diameters that are the same share their gap. */
 void lp_merge_gaps(const lp_layers *s, double *gap);
 
-/* level [LP_MERGE_MAX_LEVELS + 1], falling; *n how many. Levels below the threshold are left out. scale
- * adds the threshold itself; votes and affinity do not (a threshold between two levels acts as
- * the higher one): a level more could part what the next one down would have joined, and then a
+/* level [LP_MERGE_MAX_LEVELS + 1], falling; *n how many. Levels below the threshold are left out.
+ * scale adds the threshold itself; votes and affinity do not (a threshold between two levels acts
+ * as the higher one): a level more could part what the next one down would have joined, and then a
  * lower threshold would not give all particles of a higher one. LP_EARG for options out of range.
  */
 lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double *level, int *n,
