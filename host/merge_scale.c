@@ -2,7 +2,6 @@
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "../kernels/group.h"
 #include "detmath.h"
@@ -117,12 +116,11 @@ done:
 static lp_status make_groups(work *k, const lp_merge_options *o, double threshold, lp_err *err)
 {
     size_t bytes = lp_group_assign_scratch(k->mask, k->n, k->s->Ly, k->s->Lx);
-    void *scratch = calloc(1, bytes ? bytes : 1);
+    void *scratch = malloc(bytes ? bytes : 1);
     uint64_t at = 0;
     uint32_t i;
 
     if (!scratch) return lp_fail_mem(err, "merge", (double)bytes);
-    memset(scratch, 0xff, bytes);
     k->ng = lp_group_assign_ref(k->of, k->mask, k->n, o->iou, k->s->Ly, k->s->Lx, scratch);
     free(scratch);
     if (!(k->g = calloc((size_t)k->ng + 1, sizeof *k->g)))

@@ -1,15 +1,20 @@
 /* merge_votes - particles from the number of diameters that agree on a pixel or on a pair. */
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "../kernels/votes.h"
 #include "merge.h"
 
+#define BAND 64 /* rows that one thread adds votes in */
+#define SIDE 4  /* levels whose components are found side by side, at most */
+
 typedef struct {
     const lp_layers *s;
     uint16_t *v, *ax, *ay; /* [Ly][Lx]; ax and ay NULL for votes */
-    uint32_t *part;        /* [Ly][Lx] components of one level */
+    uint32_t *part[SIDE];  /* [Ly][Lx] components of one level */
+    uint32_t n[SIDE];      /* how many */
+    int side;
 } work;
 
 /* Of one component: its pixels, the largest v in it, whether it meets an accepted particle; then
@@ -27,22 +32,22 @@ typedef struct {
     double error, prob;
 } tally;
 
-/* Accepts components of v > t that are free of accepted particles. */
-static lp_status go_down(work *w, double t, int min_size, lp_merged *out, lp_err *err)
+/* Accepts components 1 .. n of v > t that are free of accepted particles. */
+static lp_status accept(const work *w, const uint32_t *part, uint32_t n, double t, int min_size,
+                        lp_merged *out, lp_err *err)
 {
     int64_t n_px = (int64_t)w->s->Ly * w->s->Lx, i;
-    uint32_t n, l, before = out->n;
+    uint32_t l, before = out->n;
     lp_merged_particle *more;
     part_info *p;
 
-    n = lp_votes_components_ref(w->part, w->v, w->ax, w->ay, (int)floor(t), w->s->Ly, w->s->Lx);
     if (!(p = calloc((size_t)n + 1, sizeof *p)))
         return lp_fail_mem(err, "merge", (double)n * sizeof *p);
     for (i = 0; i < n_px; i++) {
-        if (!w->part[i]) continue;
-        p[w->part[i]].area++;
-        if (w->v[i] > p[w->part[i]].top) p[w->part[i]].top = w->v[i];
-        if (out->masks[i]) p[w->part[i]].taken = 1;
+        if (!part[i]) continue;
+        p[part[i]].area++;
+        if (w->v[i] > p[part[i]].top) p[part[i]].top = w->v[i];
+        if (out->masks[i]) p[part[i]].taken = 1;
     }
     for (l = 1; l <= n; l++)
         if (!p[l].taken && p[l].area >= min_size) p[l].id = ++out->n;
@@ -53,8 +58,11 @@ static lp_status go_down(work *w, double t, int min_size, lp_merged *out, lp_err
     out->particle = more;
     for (l = 1; l <= n; l++)
         if (p[l].id) more[p[l].id - 1] = (lp_merged_particle){.support = p[l].top, .level = t};
-    for (i = 0; i < n_px && out->n > before; i++)
-        if (w->part[i] && p[w->part[i]].id) out->masks[i] = p[w->part[i]].id;
+    if (out->n > before) {
+#pragma omp parallel for schedule(static)
+        for (i = 0; i < n_px; i++)
+            if (part[i] && p[part[i]].id) out->masks[i] = p[part[i]].id;
+    }
     free(p);
     return LP_OK;
 }
@@ -123,40 +131,70 @@ static lp_status describe(const lp_layers *s, lp_merged *m, lp_err *err)
     return LP_OK;
 }
 
+static void add_votes(work *w)
+{
+    int b, bands = (w->s->Ly + BAND - 1) / BAND;
+
+#pragma omp parallel for schedule(dynamic)
+    for (b = 0; b < bands; b++) {
+        int y;
+
+        for (y = 0; y < w->s->n; y++) {
+            const lp_runs *m = &w->s->layer[y].masks;
+
+            lp_votes_add_ref(w->v, m, w->s->Lx, b * BAND, (b + 1) * BAND);
+            if (w->ax) lp_votes_add_pairs_ref(w->ax, w->ay, m, w->s->Lx, b * BAND, (b + 1) * BAND);
+        }
+    }
+}
+
+/* Down the levels, several at a time. */
+static lp_status go_down(work *w, const double *level, int n_levels, int min_size, lp_merged *out,
+                         lp_err *err)
+{
+    int first, k;
+    lp_status st = LP_OK;
+
+    for (first = 0; first < n_levels && !st; first += w->side) {
+        int m = n_levels - first < w->side ? n_levels - first : w->side;
+
+#pragma omp parallel for schedule(dynamic) num_threads(m)
+        for (k = 0; k < m; k++)
+            w->n[k] = lp_votes_components_ref(w->part[k], w->v, w->ax, w->ay,
+                                              (int)floor(level[first + k]), w->s->Ly, w->s->Lx);
+        for (k = 0; k < m && !st; k++)
+            st = accept(w, w->part[k], w->n[k], level[first + k], min_size, out, err);
+    }
+    return st;
+}
+
 lp_status lp_merge_by_votes(const lp_layers *s, const lp_merge_options *o, const double *level,
                             int n_levels, lp_merged *out, lp_err *err)
 {
     size_t n_px = (size_t)s->Ly * s->Lx;
-    work w = {.s = s};
-    int k, y, pairs = o->method == LP_MERGE_AFFINITY;
+    work w = {.s = s, .side = omp_get_max_threads() < SIDE ? omp_get_max_threads() : SIDE};
+    int k, pairs = o->method == LP_MERGE_AFFINITY, good = 1;
     lp_status st = LP_OK;
 
+    for (; n_levels > 0 && level[0] >= s->n; level++) n_levels--; /* nothing can lie above */
     w.v = calloc(n_px, sizeof *w.v);
-    w.part = malloc(n_px * sizeof *w.part);
     if (pairs) {
         w.ax = calloc(n_px, sizeof *w.ax);
         w.ay = calloc(n_px, sizeof *w.ay);
     }
-    if (!w.v || !w.part || (pairs && (!w.ax || !w.ay))) {
-        st = lp_fail_mem(err, "merge", 10.0 * (double)n_px);
-        goto done;
-    }
+    for (k = 0; k < w.side; k++) good &= !!(w.part[k] = malloc(n_px * sizeof *w.part[k]));
     out->particle = malloc(sizeof *out->particle);
-    if (!out->particle) {
-        st = lp_fail_mem(err, "merge", sizeof *out->particle);
+    if (!w.v || !good || (pairs && (!w.ax || !w.ay)) || !out->particle) {
+        st = lp_fail_mem(err, "merge", (6.0 + 4 * w.side) * (double)n_px);
         goto done;
     }
-    for (y = 0; y < s->n; y++) {
-        lp_votes_add_ref(w.v, &s->layer[y].masks, s->Lx);
-        if (pairs) lp_votes_add_pairs_ref(w.ax, w.ay, &s->layer[y].masks, s->Lx);
-    }
-    for (k = 0; k < n_levels && !st; k++)
-        if (level[k] < s->n) st = go_down(&w, level[k], o->min_size, out, err);
-    if (!st) st = describe(s, out, err);
+    add_votes(&w);
+    if ((st = go_down(&w, level, n_levels, o->min_size, out, err))) goto done;
+    st = describe(s, out, err);
 done:
     free(w.v);
     free(w.ax);
     free(w.ay);
-    free(w.part);
+    for (k = 0; k < w.side; k++) free(w.part[k]);
     return st;
 }

@@ -9,12 +9,14 @@
 
 #include "runs.h"
 
-/* v [Ly][Lx] uint16, zeroed before the first: adds 1 in every pixel of every mask. */
-void lp_votes_add_ref(uint16_t *v, const lp_runs *masks, int Lx);
+/* v [Ly][Lx] uint16, zeroed before the first: adds 1 in every pixel of every mask, in the rows
+ * y0 .. y1-1 only. */
+void lp_votes_add_ref(uint16_t *v, const lp_runs *masks, int Lx, int y0, int y1);
 
 /* ax, ay [Ly][Lx] uint16, zeroed before the first: adds 1 for every pair of pixels of one mask,
- * (y, x) with (y, x + 1) in ax[y][x] and with (y + 1, x) in ay[y][x]. */
-void lp_votes_add_pairs_ref(uint16_t *ax, uint16_t *ay, const lp_runs *masks, int Lx);
+ * (y, x) with (y, x + 1) in ax[y][x] and with (y + 1, x) in ay[y][x]; y from y0 to y1-1 only. */
+void lp_votes_add_pairs_ref(uint16_t *ax, uint16_t *ay, const lp_runs *masks, int Lx, int y0,
+                            int y1);
 
 /* out [Ly][Lx] uint32: components of v > t, numbered 1 .. n in raster order of their first
  * pixel, 0 elsewhere; returns n. Two neighbours that are both in v > t are joined; where ax and
