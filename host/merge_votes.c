@@ -102,32 +102,51 @@ static void tally_layer(const lp_layer *y, const lp_merged *m, tally *t)
     }
 }
 
-static lp_status describe(const lp_layers *s, lp_merged *m, lp_err *err)
+/* Adds what one diameter saw, and clears it. */
+static void take_tally(lp_merged *m, tally *all, tally *one, double diameter)
+{
+    uint32_t l;
+
+    for (l = 0; l < m->n; l++) {
+        lp_merged_particle *p = &m->particle[l];
+
+        all[l].error += one[l].error;
+        all[l].error_n += one[l].error_n;
+        all[l].prob += one[l].prob;
+        all[l].prob_n += one[l].prob_n;
+        if (2 * one[l].covered >= all[l].area) {
+            if (!p->n_diameters++) p->diameter_min = diameter;
+            p->diameter_max = diameter;
+        }
+        one[l] = (tally){0};
+    }
+}
+
+/* Several diameters side by side, added in their order. */
+static lp_status describe(const work *w, lp_merged *m, lp_err *err)
 {
     int64_t n_px = (int64_t)m->Ly * m->Lx, i;
-    tally *t = calloc((size_t)m->n + 1, sizeof *t);
+    size_t n = (size_t)m->n + 1;
+    tally *all = calloc(n * (1 + w->side), sizeof *all);
     uint32_t l;
-    int y;
+    int first, k;
 
-    if (!t) return lp_fail_mem(err, "merge", (double)m->n * sizeof *t);
+    if (!all) return lp_fail_mem(err, "merge", (double)n * (1 + w->side) * sizeof *all);
     for (i = 0; i < n_px; i++)
-        if (m->masks[i]) t[m->masks[i] - 1].area++;
-    for (y = 0; y < s->n; y++) {
-        for (l = 0; l < m->n; l++) t[l].covered = 0;
-        tally_layer(&s->layer[y], m, t);
-        for (l = 0; l < m->n; l++) {
-            lp_merged_particle *p = &m->particle[l];
+        if (m->masks[i]) all[m->masks[i] - 1].area++;
+    for (first = 0; first < w->s->n; first += w->side) {
+        int side = w->s->n - first < w->side ? w->s->n - first : w->side;
 
-            if (2 * t[l].covered < t[l].area) continue;
-            if (!p->n_diameters++) p->diameter_min = s->layer[y].diameter;
-            p->diameter_max = s->layer[y].diameter;
-        }
+#pragma omp parallel for schedule(dynamic) num_threads(side)
+        for (k = 0; k < side; k++) tally_layer(&w->s->layer[first + k], m, all + (1 + k) * n);
+        for (k = 0; k < side; k++)
+            take_tally(m, all, all + (1 + k) * n, w->s->layer[first + k].diameter);
     }
     for (l = 0; l < m->n; l++) {
-        m->particle[l].flow_error = t[l].error_n ? t[l].error / (double)t[l].error_n : NAN;
-        m->particle[l].cellprob = t[l].prob_n ? t[l].prob / (double)t[l].prob_n : NAN;
+        m->particle[l].flow_error = all[l].error_n ? all[l].error / (double)all[l].error_n : NAN;
+        m->particle[l].cellprob = all[l].prob_n ? all[l].prob / (double)all[l].prob_n : NAN;
     }
-    free(t);
+    free(all);
     return LP_OK;
 }
 
@@ -190,7 +209,7 @@ lp_status lp_merge_by_votes(const lp_layers *s, const lp_merge_options *o, const
     }
     add_votes(&w);
     if ((st = go_down(&w, level, n_levels, o->min_size, out, err))) goto done;
-    st = describe(s, out, err);
+    st = describe(&w, out, err);
 done:
     free(w.v);
     free(w.ax);
