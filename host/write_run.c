@@ -5,6 +5,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "../weights/hdf5_memory.h"
+#include "../weights/hdf5_util.h"
 #include "atomic.h"
 #include "run_bytes.h"
 
@@ -289,42 +291,24 @@ static int fill(hid_t f, const lp_run_file *r)
            (!r->candidates || put_candidates(f, r->candidates));
 }
 
-/* The bytes of a file that lives in memory; they end with the file. */
-static int image_of(hid_t f, void **bytes, size_t *n)
-{
-    ssize_t size;
-    void **mem;
-
-    if (H5Fflush(f, H5F_SCOPE_GLOBAL) < 0 || (size = H5Fget_file_image(f, NULL, 0)) < 0 ||
-        H5Fget_vfd_handle(f, H5P_DEFAULT, (void **)&mem) < 0)
-        return 0;
-    *bytes = *mem;
-    *n = (size_t)size;
-    return 1;
-}
-
 lp_status lp_write_run(const char *path, const lp_run_file *run, lp_err *err)
 {
-    H5E_auto2_t old = NULL;
-    void *old_data = NULL, *bytes;
-    hid_t fapl, fcpl, f = -1;
+    lp_hdf5_memory m = {0};
+    lp_hdf5_quiet quiet;
     lp_status st;
-    size_t n;
+    size_t n = 0;
+    hid_t f;
 
-    H5Eget_auto2(H5E_DEFAULT, &old, &old_data);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it would print */
-    fapl = H5Pcreate(H5P_FILE_ACCESS);
-    fcpl = H5Pcreate(H5P_FILE_CREATE);
-    if (fapl >= 0 && fcpl >= 0 && H5Pset_fapl_core(fapl, (size_t)16 << 20, 0) >= 0 &&
-        H5Pset_obj_track_times(fcpl, 0) >= 0)
-        f = H5Fcreate("lipopose", H5F_ACC_TRUNC, fcpl, fapl);
-    if (f >= 0 && fill(f, run) && image_of(f, &bytes, &n))
-        st = lp_atomic_write_file(path, bytes, n, err);
-    else
-        st = lp_fail_mem(err, path, 12.0 * run->masks->Ly * run->masks->Lx);
-    if (f >= 0) H5Fclose(f);
-    if (fcpl >= 0) H5Pclose(fcpl);
-    if (fapl >= 0) H5Pclose(fapl);
-    H5Eset_auto2(H5E_DEFAULT, old, old_data);
+    lp_hdf5_quiet_on(&quiet); /* it would print */
+    f = lp_hdf5_memory_create(&m);
+    if (f >= 0) {
+        int ok = fill(f, run);
+
+        if (H5Fclose(f) >= 0 && ok) n = lp_hdf5_memory_size(&m);
+    }
+    st = n ? lp_atomic_write_file(path, m.p, n, err)
+           : lp_fail_mem(err, path, 12.0 * run->masks->Ly * run->masks->Lx);
+    lp_hdf5_memory_free(&m);
+    lp_hdf5_quiet_off(&quiet);
     return st;
 }

@@ -33,7 +33,7 @@ typedef struct {
     const lp_labels *masks;
     const float *flows;          /* [2][Ly][Lx] or NULL */
     const float *cellprob;       /* [Ly][Lx] or NULL */
-    const lp_layers *candidates; /* or NULL; diameter is then 0 */
+    const lp_layers *candidates; /* or NULL; diameter is then NaN */
 } lp_run_file;
 
 lp_status lp_write_run(const char *path, const lp_run_file *run, lp_err *err);
