@@ -170,12 +170,14 @@ typedef struct {
      * times the density of the diameters relative to 20:150:5. For scale, they only sort. */
     double levels[LP_MERGE_MAX_LEVELS];
     int n_levels;
-    double sigma; /* scale: of ln(size of the mask / diameter) */
-    double iou;   /* scale: of two masks of the same particle, at least */
-    int min_size; /* votes, affinity: pixels; smaller components are no particles */
+    double sigma;       /* scale: of ln(size of the mask / diameter) */
+    double iou;         /* scale: of two masks of the same particle, at least */
+    double flow_weight; /* scale: a mask weighs exp(-flow_weight * its flow error); 0 or more */
+    int min_size;       /* votes, affinity: pixels; smaller components are no particles */
 } lp_merge_options;
 
-/* scale, threshold NaN, default levels, sigma 0.25, iou 0.5, min_size 15. */
+/* scale, threshold NaN, default levels, sigma 0.25, iou 0.5, flow_weight 2, min_size
+ * 15. */
 lp_merge_options lp_merge_defaults(void);
 
 typedef struct {

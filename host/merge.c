@@ -10,7 +10,8 @@ static const double default_level[] = {20, 15, 10, 8, 5, 3, 2, 1, 0};
 
 lp_merge_options lp_merge_defaults(void)
 {
-    return (lp_merge_options){.threshold = NAN, .sigma = 0.25, .iou = 0.5, .min_size = 15};
+    return (lp_merge_options){
+        .threshold = NAN, .sigma = 0.25, .iou = 0.5, .flow_weight = 2, .min_size = 15};
 }
 
 void lp_merge_gaps(const lp_layers *s, double *gap)
@@ -85,6 +86,8 @@ lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merge
 
     if (!(o.sigma > 0 && o.sigma <= 100)) return bad(err, "sigma", o.sigma, "positive");
     if (!(o.iou > 0 && o.iou <= 1)) return bad(err, "IoU", o.iou, "above 0, at most 1");
+    if (!(o.flow_weight >= 0 && o.flow_weight <= 1e6))
+        return bad(err, "flow_weight", o.flow_weight, "0 or more");
     if ((st = lp_merge_levels(s, &o, level, &n, err))) return st;
     if ((st = lp_labels_new(&lb, s->Ly, s->Lx, err))) return st;
     m.masks = lb.data;

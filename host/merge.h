@@ -1,13 +1,15 @@
 /* merge - one mask from those of many diameters (lp_merge: lipopose.h).
  *
  * scale: every mask of every diameter D_i is a candidate with the weight
- *     w = exp(-ln(d / D_i)^2 / (2 sigma^2)),   d = 2 sqrt(area / pi).
+ *     w = exp(-ln(d / D_i)^2 / (2 sigma^2)) exp(-k e),   d = 2 sqrt(area / pi),
+ * e its flow error (0 where unknown), k = flow_weight: this makes up for a flow_threshold that
+ * lets more through.
  * In order of falling weight (ties: diameter, then label) candidates form groups
  * (kernels/group.h). The support of a group is
  *     S = sum of w_i g_i / g0,   g_i = ln(D_{i+1} / D_{i-1}) / 2, at the ends the one gap there is,
  *     g0 = ln(150 / 20) / 26,
  * an integral over ln(D) in units of g0, the mean gap of the diameters 20:150:5: any spacing gives
- * the same support, about sigma sqrt(2 pi) / g0 = 8.1 where every diameter finds the particle. A
+ * the same support, sigma sqrt(2 pi) / g0 = 8.1 where every diameter finds it without error. A
  * single diameter counts as g0. The outline is the majority by w_i g_i. Groups are accepted in
  * order of falling support (ties: the better seed), while it exceeds the threshold, if at least
  * half of the outline is still free; a particle has the free part.

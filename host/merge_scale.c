@@ -11,7 +11,7 @@
 #define UNIT (1.0 / (1 << 24))
 
 typedef struct {
-    double w; /* how well the diameter fits: the order of candidates */
+    double w; /* the order of candidates */
     int layer;
     uint32_t label; /* 0-based */
 } candidate;
@@ -51,11 +51,13 @@ static int by_support(const void *pa, const void *pb)
     return a->number < b->number ? -1 : 1;
 }
 
-static double fit(double area, double diameter, double sigma)
+/* w of merge.h. */
+static double trust(double area, double diameter, float flow_error, const lp_merge_options *o)
 {
-    double d = 2 * sqrt(area / 3.14159265358979323846), r = lp_det_log(d / diameter) / sigma;
+    double d = 2 * sqrt(area / 3.14159265358979323846), r = lp_det_log(d / diameter) / o->sigma;
+    double e = flow_error > 0 ? flow_error : 0; /* NaN: 0 */
 
-    return lp_det_exp(-0.5 * r * r);
+    return lp_det_exp(-0.5 * r * r - o->flow_weight * e);
 }
 
 /* All masks, in order of falling weight. */
@@ -92,8 +94,9 @@ static lp_status collect(work *k, const lp_merge_options *o, lp_err *err)
         lp_runs_box_ref(box, &s->layer[y].masks);
         for (l = 0; l < s->layer[y].masks.n; l++) {
             if (!box[l].area) continue;
-            k->c[k->n++] =
-                (candidate){fit((double)box[l].area, s->layer[y].diameter, o->sigma), y, l};
+            k->c[k->n++] = (candidate){
+                trust((double)box[l].area, s->layer[y].diameter, s->layer[y].flow_error[l], o), y,
+                l};
         }
     }
     qsort(k->c, k->n, sizeof *k->c, by_weight);

@@ -456,7 +456,7 @@ static void bad_options(void **state)
     int k;
 
     (void)state;
-    for (k = 0; k < 9; k++) {
+    for (k = 0; k < 10; k++) {
         lp_merge_options o = lp_merge_defaults();
 
         if (k == 0) o.threshold = -1;
@@ -468,6 +468,7 @@ static void bad_options(void **state)
         if (k == 6) o.method = (lp_merge_method)9;
         if (k == 7) o.n_levels = 2; /* 0, 0: not falling */
         if (k == 8) o.n_levels = LP_MERGE_MAX_LEVELS + 1;
+        if (k == 9) o.flow_weight = NAN;
         assert_int_equal(lp_merge(s, &o, &m, &err), LP_EARG);
         assert_null(strchr(err.msg, '\n'));
         assert_null(m.masks);
@@ -495,8 +496,10 @@ static void features(void **state)
     assert_int_equal(lp_layers_add(s, 36, lb, 1, &e2, prob, NULL), LP_OK);
     for (method = 0; method < 3; method++) {
         lp_merge_options o = options((lp_merge_method)method, 0);
-        lp_merged m = merge(s, &o);
+        lp_merged m;
 
+        o.flow_weight = 0;
+        m = merge(s, &o);
         assert_int_equal(m.n, 1);
         /* 30 is midway between 25 and 36; the disc's diameter is 30 within its pixels. */
         LP_ASSERT_CLOSE(m.particle[0].flow_error, 0.2, method ? 1e-6 : 4e-3, 0);
@@ -504,6 +507,32 @@ static void features(void **state)
         lp_merged_free(&m);
     }
     lp_layers_free(&s);
+}
+
+/* What the flow error takes from the support. */
+static void flow_error_weighs(void **state)
+{
+    static uint32_t lb[NPX];
+    double support[3];
+    int k;
+
+    (void)state;
+    disc(lb, 60, 60, 15, 1);
+    for (k = 0; k < 3; k++) {
+        float e = k == 0 ? NAN : k == 1 ? 0 : 0.3f;
+        lp_layers *s = layers_new();
+        lp_merge_options o = options(LP_MERGE_SCALE, 0);
+        lp_merged m;
+
+        assert_int_equal(lp_layers_add(s, 30, lb, 1, &e, NULL, NULL), LP_OK);
+        m = merge(s, &o);
+        assert_int_equal(m.n, 1);
+        support[k] = m.particle[0].support;
+        lp_merged_free(&m);
+        lp_layers_free(&s);
+    }
+    assert_true(support[0] == support[1]);
+    LP_ASSERT_CLOSE(support[2] / support[1], exp(-0.6), 1e-6, 0);
 }
 
 int main(void)
@@ -521,6 +550,7 @@ int main(void)
         cmocka_unit_test(nothing_found),
         cmocka_unit_test(bad_options),
         cmocka_unit_test(features),
+        cmocka_unit_test(flow_error_weighs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
