@@ -79,8 +79,8 @@ $(BUILD)/liblipopose.a: $(LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
-$(BUILD)/liblipopose.so: $(LIB_OBJ)
-	$(CC) -shared -Wl,-soname,liblipopose.so.0 $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
+$(BUILD)/liblipopose.so: $(LIB_OBJ) host/lipopose.map
+	$(CC) -shared -Wl,-soname,liblipopose.so.0 -Wl,--version-script=host/lipopose.map $(LDFLAGS) -fopenmp -o $@ $(LIB_OBJ) $(LIBS)
 
 $(BUILD)/lipopose: $(call obj,$(CMD_SRC)) $(BUILD)/liblipopose.a
 	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
