@@ -10,6 +10,7 @@
 #include "backend.h"
 #include "channels.h"
 #include "lipopose.h"
+#include "machine.h"
 #include "net.h"
 #include "normalize.h"
 
@@ -110,7 +111,7 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
     first.s = calloc(1, sizeof *first.s);
     if (!first.s) return lp_fail_mem(err, "session", sizeof *first.s);
     first.s->users = 1;
-    first.s->threads = o.threads > 0 ? o.threads : omp_get_max_threads();
+    first.s->threads = o.threads > 0 ? o.threads : lp_machine_threads();
     if ((st = lp_backend_find(o.backend, &first.s->be, err))) {
         first.s->be = NULL;
         goto done;
