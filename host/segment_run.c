@@ -118,8 +118,11 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
         snprintf(text, sizeof text, "%lld particle%s", (long long)res->n, res->n == 1 ? "" : "s");
     } else {
         /* Most messages begin with the path; those that do not get it. */
-        snprintf(text, sizeof text, "lipopose: %s%s%s", strstr(error, shown) ? "" : name,
-                 strstr(error, shown) ? "" : ": ", error);
+        size_t n = strlen(shown);
+        int named = !strncmp(error, shown, n) && (error[n] == ':' || error[n] == ' ');
+
+        snprintf(text, sizeof text, "lipopose: %s%s%s", named ? "" : name, named ? "" : ": ",
+                 error);
     }
     pthread_mutex_lock(&r->lock);
     if (res) {
