@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend.h"
 #include "../kernels/resize.h"
@@ -33,6 +34,15 @@ static void cpu_close(lp_device **pd)
     *pd = NULL;
 }
 
+/* Linux gives more memory than there is and then kills somebody; half leaves room for
+ * what is not in buffers. */
+static size_t machine_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+    return pages > 0 && size > 0 ? (size_t)pages / 2 * (size_t)size : 0;
+}
+
 static lp_status cpu_open(int threads, size_t memory, lp_device **out, lp_err *err)
 {
     lp_device *d = calloc(1, sizeof *d);
@@ -40,7 +50,7 @@ static lp_status cpu_open(int threads, size_t memory, lp_device **out, lp_err *e
 
     if (!d) return lp_fail_mem(err, "device", sizeof *d);
     d->threads = threads > 0 ? threads : omp_get_max_threads();
-    d->memory = memory;
+    d->memory = memory ? memory : machine_memory();
     snprintf(d->text, sizeof d->text, "cpu, %d thread%s%s", d->threads, d->threads == 1 ? "" : "s",
              lp_onednn_has_amx()      ? ", AMX"
              : lp_onednn_has_avx512() ? ", AVX-512"
@@ -63,7 +73,10 @@ static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *e
     lp_buf *b;
 
     if (d->memory && bytes > d->memory - d->used)
-        return lp_fail(err, LP_ENOMEM, "%.1f MiB more than the %.1f MiB allowed", bytes / 1048576.0,
+        return lp_fail(err, LP_ENOMEM,
+                       "working memory: %.1f MiB needed, more than the %.1f MiB that may be used; "
+                       "give a larger diameter or smaller images",
+                       ((double)d->used + (double)bytes) / 1048576.0,
                        (double)d->memory / 1048576.0);
     b = malloc(sizeof *b);
     if (b) b->data = aligned_alloc(64, (bytes + 63) / 64 * 64);

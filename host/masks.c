@@ -13,6 +13,7 @@
 #include "kernels/label.h"
 #include "kernels/relabel.h"
 #include "kernels/seeds.h"
+#include "seed_order.h"
 
 /* Labels and what is known of each. Arrays have n + 1 elements; n only falls. */
 typedef struct {
@@ -139,6 +140,7 @@ static lp_status find_masks(work *w, const float *flows, const float *cellprob,
     w->order = get(n, sizeof *w->order, "masks", &st, err);
     if (st) goto done;
     lp_seeds_find_cpu(seeds, w->n, h, Ly, Lx);
+    if (o->compat_cellpose3) lp_seed_order_cellpose3(seeds, w->n);
     lp_seeds_grow_cpu(m, h, seeds, w->n, Ly, Lx);
     lap(o, LP_MASKS_SEEDS, &t0);
 

@@ -134,15 +134,22 @@ static int pack_winograd(const lp_conv *c, const float *w, float *out)
 {
     const dnnl_version_t *v = dnnl_version();
     const dnnl_wino_desc_t *d = &c->weights.format_desc.wino_desc;
-    lp_winograd_order o;
+    lp_winograd_order o = {d->alpha - 2, d->ic, d->oc, 1, 1, 0};
 
     if (v->major != 2 || v->minor != 6 || c->weights.format_kind != dnnl_format_kind_wino ||
-        d->wino_format != dnnl_wino_wei_OBaaIBOIio || d->r != 3 || d->alpha != 6 ||
-        d->oc_block != 16 || d->ic != c->spec.ic || d->oc != c->spec.oc)
+        d->r != 3 || d->oc_block != 16 || d->ic != c->spec.ic || d->oc != c->spec.oc)
         return 0;
-    o = (lp_winograd_order){d->ic, d->oc, d->ic_block, d->ic2_block, d->oc2_block};
-    if (d->size != (size_t)36 * o.ic * o.oc * sizeof(float) || o.ic % (o.ic1 * o.ic2) ||
-        o.oc % (16 * o.oc2))
+    if (d->wino_format == dnnl_wino_wei_OBaaIBOIio && d->alpha == 6) {
+        o.ic1 = d->ic_block * d->ic2_block;
+        o.oc2 = d->oc2_block;
+        o.outer = 1;
+    } else if (d->wino_format == dnnl_wino_wei_aaOBiOo && d->alpha == 4) {
+        o.oc2 = d->oc2_block;
+    } else if (d->wino_format != dnnl_wino_wei_aaOio || d->alpha != 4) {
+        return 0;
+    }
+    if (d->size != (size_t)d->alpha * d->alpha * o.ic * o.oc * sizeof(float) || o.ic1 < 1 ||
+        o.oc2 < 1 || o.ic % o.ic1 || o.oc % (16 * o.oc2))
         return 0;
     lp_winograd_weights(out, w, &o);
     return 1;

@@ -20,6 +20,7 @@
  *       Z = Z1 + conv3(relu(conv2'(relu(bn2(Z1 + style2))) + style3'))
  * A prime marks a convolution with the batch norm that follows (or, for proj, precedes)
  * folded in; style3' is part of its bias. */
+
 struct lp_unet_work {
     int threads;
     char **ws; /* [threads] */
@@ -259,6 +260,7 @@ lp_status lp_unet_run(lp_unet *net, lp_unet_work *work, const float *x, int n, i
     size_t pix = (size_t)ly * lx, nx = net->nin * pix, ny = net->nout * pix;
     int T = work->threads, div = 1 << (net->levels - 1), i, alone = n, rc = 0;
     int before = omp_get_max_threads();
+    size_t bytes;
     lp_plan *p;
     lp_status st;
 
@@ -268,8 +270,9 @@ lp_status lp_unet_run(lp_unet *net, lp_unet_work *work, const float *x, int n, i
                        div);
     /* Whole rounds of one tile per thread; what is left over gets all threads, tile by tile. */
     if (T > 1 && T == net->threads && lp_plan_may_share_tile(net)) alone = n / T * T;
-    if ((st = lp_plan_acquire(net, ly, lx, &p, err))) return st;
-    if ((st = workspaces(work, p->bytes, T < n ? T : n, err))) goto done;
+    if ((st = lp_plan_acquire(net, ly, lx, (alone > 0) | (alone < n) << 1, &p, &bytes, err)))
+        return st;
+    if ((st = workspaces(work, bytes, T < n ? T : n, err))) goto done;
     if (T == 1) {
         omp_set_num_threads(1);
         for (i = 0; i < n; i++)

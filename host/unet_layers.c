@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "big_alloc.h"
+
 static const float *tensor(const lp_weights *w, const char *prefix, const char *name)
 {
     char key[256];
@@ -51,14 +53,21 @@ void lp_bn_free(lp_bn *b)
     free(b->shift);
 }
 
-static int load_layer(lp_layer *l, const lp_weights *w, const char *prefix, int ic, int oc, int k)
+/* Takes its weights' room from *at. */
+static int load_layer(lp_layer *l, const lp_weights *w, const char *prefix, int ic, int oc, int k,
+                      float **at)
 {
+    const float *from = tensor(w, prefix, "weight");
+    size_t n = (size_t)ic * oc * k * k;
+
     l->ic = ic;
     l->oc = oc;
     l->k = k;
-    l->w = lp_tensor_copy(w, prefix, "weight", (size_t)ic * oc * k * k);
     l->b = lp_tensor_copy(w, prefix, "bias", (size_t)oc);
-    return l->w && l->b;
+    if (!from || !l->b) return 0;
+    l->w = memcpy(*at, from, n * sizeof *from);
+    *at += n;
+    return 1;
 }
 
 /* bn(conv(x)) as one convolution. */
@@ -94,13 +103,15 @@ int lp_block_load(lp_block *k, const lp_weights *w, const char *where, int up, i
 {
     char p[192];
     lp_bn after = {0}, before = {0};
-    int i, ok = 1;
+    size_t n = (size_t)c * ((size_t)sz * sz * (cin + (size_t)3 * c) + cin);
+    float *at = k->mem = lp_big_alloc(n * sizeof *at);
+    int i, ok = at != NULL;
 
     for (i = 0; i < 4 && ok; i++) {
         const char *mid = up && i ? "conv." : "";
 
         snprintf(p, sizeof p, "%sconv.conv_%d.%s2.", where, i, mid);
-        ok = load_layer(&k->conv[i], w, p, i ? c : cin, c, sz);
+        ok = load_layer(&k->conv[i], w, p, i ? c : cin, c, sz, &at);
         snprintf(p, sizeof p, "%sconv.conv_%d.%s0.", where, i, mid);
         if (i == 0) ok = ok && lp_bn_load(&k->bn0, w, p, cin);
         if (i == 2) ok = ok && lp_bn_load(&k->bn2, w, p, c);
@@ -120,7 +131,7 @@ int lp_block_load(lp_block *k, const lp_weights *w, const char *where, int up, i
         }
     }
     snprintf(p, sizeof p, "%sproj.1.", where);
-    ok = ok && load_layer(&k->conv[PROJ], w, p, cin, c, 1);
+    ok = ok && load_layer(&k->conv[PROJ], w, p, cin, c, 1, &at);
     snprintf(p, sizeof p, "%sproj.0.", where);
     ok = ok && lp_bn_load(&before, w, p, cin);
     if (ok) fold_before(&k->conv[PROJ], &before);
@@ -133,7 +144,6 @@ void lp_block_free(lp_block *k)
     int i, j;
 
     for (i = 0; i < NCONV; i++) {
-        free(k->conv[i].w);
         free(k->conv[i].b);
         for (j = 0; j < k->conv[i].n_packed; j++) lp_packed_free(&k->conv[i].packed[j]);
     }
@@ -145,4 +155,5 @@ void lp_block_free(lp_block *k)
     lp_bn_free(&k->bn1);
     lp_bn_free(&k->bn2);
     free(k->scale3);
+    free(k->mem);
 }

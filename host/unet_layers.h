@@ -8,11 +8,12 @@
 
 /* Convolutions of a block: Cellpose's conv_0 to conv_3, and proj (resnet_torch.py). */
 enum { CONV0, CONV1, CONV2, CONV3, PROJ, NCONV };
-#define LP_MAX_PACKED 4
+#define LP_MAX_PACKED 32
 
 typedef struct {
     int ic, oc, k;
-    float *w, *b; /* folded, OIHW; [oc] */
+    float *w; /* folded, OIHW; in the block's mem */
+    float *b; /* [oc] */
     lp_packed *packed[LP_MAX_PACKED];
     int n_packed;
 } lp_layer;
@@ -28,6 +29,7 @@ typedef struct {
     lp_bn bn0, bn1, bn2;        /* bn1: up only */
     float *full[4], *full_b[4]; /* up only: full[k] [C][S] of conv_k */
     float *scale3;              /* up only: scale of bn3, for the style part of conv2's bias */
+    float *mem;                 /* of all conv[].w */
 } lp_block;
 
 /* The block whose keys begin with `where`, cin to c channels, S the length of the style, sz the

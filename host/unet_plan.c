@@ -3,17 +3,22 @@
 #include <omp.h>
 #include <stdlib.h>
 
+static void free_convs(lp_plan *p, int all)
+{
+    int l, i;
+
+    for (l = 0; l < LP_MAX_LEVELS; l++)
+        for (i = 0; i < NCONV; i++) {
+            lp_conv_free(&p->down[all][l][i]);
+            lp_conv_free(&p->up[all][l][i]);
+        }
+}
+
 void lp_plan_free(lp_plan *p)
 {
-    int m, l, i;
-
     if (!p) return;
-    for (m = 0; m < 2; m++)
-        for (l = 0; l < LP_MAX_LEVELS; l++)
-            for (i = 0; i < NCONV; i++) {
-                lp_conv_free(&p->down[m][l][i]);
-                lp_conv_free(&p->up[m][l][i]);
-            }
+    free_convs(p, 0);
+    free_convs(p, 1);
     free(p);
 }
 
@@ -118,8 +123,8 @@ static size_t max_size(size_t a, size_t b)
 
 static void lay_out(const lp_unet *net, lp_plan *p)
 {
-    size_t e = net->bf16 ? 2 : 4, at = 0, a = 0, b = 0, pool = 0, q = 0, scratch = 0, z[2] = {0, 0};
-    int l, i, m;
+    size_t e = net->bf16 ? 2 : 4, at = 0, a = 0, b = 0, pool = 0, q = 0, z[2] = {0, 0};
+    int l, i;
 
     for (l = 0; l < net->levels; l++) {
         size_t pix = (size_t)(p->ly >> l) * (p->lx >> l), c = net->C[l];
@@ -133,12 +138,6 @@ static void lay_out(const lp_unet *net, lp_plan *p)
         if (l) pool = max_size(pool, pix * cin * e);
         q = max_size(q, (l + 1 < net->levels ? pix / 4 : pix) * c * e);
         z[l & 1] = max_size(z[l & 1], pix * c * e);
-        for (m = 0; m < 2; m++)
-            for (i = 0; i < NCONV; i++) {
-                if (p->down[m][l][i])
-                    scratch = max_size(scratch, lp_conv_scratch(p->down[m][l][i]));
-                if (p->up[m][l][i]) scratch = max_size(scratch, lp_conv_scratch(p->up[m][l][i]));
-            }
     }
     for (i = 0; i < 2; i++) {
         p->z[i] = at;
@@ -152,8 +151,20 @@ static void lay_out(const lp_unet *net, lp_plan *p)
     at += aligned(pool);
     p->q = at;
     at += aligned(q);
-    p->scratch = at;
-    p->bytes = at + aligned(scratch);
+    p->scratch = p->bytes = at;
+}
+
+static size_t max_scratch(const lp_plan *p, int all)
+{
+    size_t n = 0;
+    int l, i;
+
+    for (l = 0; l < LP_MAX_LEVELS; l++)
+        for (i = 0; i < NCONV; i++) {
+            if (p->down[all][l][i]) n = max_size(n, lp_conv_scratch(p->down[all][l][i]));
+            if (p->up[all][l][i]) n = max_size(n, lp_conv_scratch(p->up[all][l][i]));
+        }
+    return aligned(n);
 }
 
 int lp_plan_may_share_tile(const lp_unet *net)
@@ -161,28 +172,40 @@ int lp_plan_may_share_tile(const lp_unet *net)
     return net->threads > 1 && !net->blocked;
 }
 
-static lp_status new_plan(lp_unet *net, int ly, int lx, lp_plan **out, lp_err *err)
+static lp_status new_plan(const lp_unet *net, int ly, int lx, lp_plan **out, lp_err *err)
 {
     lp_plan *p = calloc(1, sizeof *p);
-    lp_status st;
 
     if (!p) return lp_fail_mem(err, "network", sizeof *p);
     p->ly = ly;
     p->lx = lx;
-    st = make_convs(net, p, 0, err);
-    if (!st && lp_plan_may_share_tile(net)) st = make_convs(net, p, 1, err);
-    if (st) {
-        lp_plan_free(p);
-        return st;
-    }
     lay_out(net, p);
     *out = p;
     return LP_OK;
 }
 
-lp_status lp_plan_acquire(lp_unet *net, int ly, int lx, lp_plan **out, lp_err *err)
+/* What is there already may be in use, so only what is missing is written. */
+static lp_status complete(lp_unet *net, lp_plan *p, int which, lp_err *err)
 {
-    int i, slot = -1;
+    lp_status st;
+    int all;
+
+    for (all = 0; all < 2; all++) {
+        if (!(which >> all & 1) || p->made[all]) continue;
+        if ((st = make_convs(net, p, all, err))) {
+            free_convs(p, all);
+            return st;
+        }
+        p->made[all] = 1;
+        p->bytes = max_size(p->bytes, p->scratch + max_scratch(p, all));
+    }
+    return LP_OK;
+}
+
+lp_status lp_plan_acquire(lp_unet *net, int ly, int lx, int which, lp_plan **out, size_t *bytes,
+                          lp_err *err)
+{
+    int i, slot = -1, unkept = 0;
     lp_plan *p = NULL;
     lp_status st = LP_OK;
 
@@ -196,15 +219,20 @@ lp_status lp_plan_acquire(lp_unet *net, int ly, int lx, lp_plan **out, lp_err *e
     }
     if (!p) {
         st = new_plan(net, ly, lx, &p, err);
+        unkept = slot < 0;
         if (!st && slot >= 0) {
             lp_plan_free(net->plans[slot]);
             net->plans[slot] = p;
         }
     }
+    if (!st) st = complete(net, p, which, err);
     if (!st) {
         p->used = ++net->clock;
         p->users++;
         *out = p;
+        *bytes = p->bytes;
+    } else if (unkept) {
+        lp_plan_free(p);
     }
     pthread_mutex_unlock(&net->lock);
     return st;

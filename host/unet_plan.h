@@ -18,6 +18,7 @@ typedef struct {
     unsigned long used;
     lp_conv *down[2][LP_MAX_LEVELS][NCONV], *up[2][LP_MAX_LEVELS][NCONV];
     const lp_packed *down_w[2][LP_MAX_LEVELS][NCONV], *up_w[2][LP_MAX_LEVELS][NCONV];
+    int made[2];                                           /* 1: its convolutions are there */
     int users;                                             /* calls that run it now */
     size_t bytes;                                          /* of a workspace */
     size_t skip[LP_MAX_LEVELS], z[2], a, b, p, q, scratch; /* offsets */
@@ -35,8 +36,10 @@ struct lp_unet {
 };
 
 /* The plan of that tile size, made if need be; the least recently used idle one makes room.
- * Where all are in use, one is made that nobody keeps. Give it back with lp_plan_release. */
-lp_status lp_plan_acquire(lp_unet *net, int ly, int lx, lp_plan **out, lp_err *err);
+ * Where all are in use, one is made that nobody keeps. which: 1 convolutions for one thread, 2
+ * for all, 3 both. *bytes: of a workspace. Give it back with lp_plan_release. */
+lp_status lp_plan_acquire(lp_unet *net, int ly, int lx, int which, lp_plan **out, size_t *bytes,
+                          lp_err *err);
 void lp_plan_release(lp_unet *net, lp_plan *p);
 void lp_plan_free(lp_plan *p); /* NULL is fine */
 

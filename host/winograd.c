@@ -5,50 +5,69 @@
 #include "../kernels/simd.h"
 
 #define OC1 16
+#define INLINE static inline __attribute__((always_inline))
 
-/* G of oneDNN's points 0, +-0.625, +-1.5, infinity: rows (1, p, p^2) / product over the
- * other points q of (p - q). */
-static const float G[6][3] = {{1.13777777777778f, 0.f, 0.f},
-                              {-0.688403361344538f, -0.430252100840336f, -0.26890756302521f},
-                              {-0.688403361344538f, 0.430252100840336f, -0.26890756302521f},
-                              {0.119514472455649f, 0.179271708683473f, 0.26890756302521f},
-                              {0.119514472455649f, -0.179271708683473f, 0.26890756302521f},
-                              {0.f, 0.f, 1.f}};
+/* Rows (1, p, p^2) / product over the other points q of (p - q), scaled as oneDNN has them; the
+ * last row is infinity's. Points 0, +-0.625, +-1.5. */
+static const float G4[6 * 3] = {1.13777777777778f,
+                                0.f,
+                                0.f,
+                                -0.688403361344538f,
+                                -0.430252100840336f,
+                                -0.26890756302521f,
+                                -0.688403361344538f,
+                                0.430252100840336f,
+                                -0.26890756302521f,
+                                0.119514472455649f,
+                                0.179271708683473f,
+                                0.26890756302521f,
+                                0.119514472455649f,
+                                -0.179271708683473f,
+                                0.26890756302521f,
+                                0.f,
+                                0.f,
+                                1.f};
+/* Points 0, +-1. */
+static const float G2[4 * 3] = {1, 0, 0, .5f, .5f, .5f, .5f, -.5f, .5f, 0, 0, 1};
 
-/* u [6][6][16] = G w G^T of 16 output channels; w's rows lie `stride` floats apart. */
-static inline __attribute__((always_inline)) void transform(float u[6][6][OC1], const float *w,
-                                                            size_t stride)
+/* out[(i * A + j) * step] [16] = (G w G^T)[i][j] of 16 output channels, which lie `stride` floats
+ * apart in w. */
+INLINE void transform(float *restrict out, size_t step, const float *restrict w, size_t stride,
+                      const int A, const float *G)
 {
-    float k[3][3][OC1], half[3][6][OC1];
-    int a, b, i, j, o;
+    float k[9][OC1], half[3][6][OC1];
+    int a, i, j, o;
 
     for (o = 0; o < OC1; o++)
-        for (a = 0; a < 9; a++) k[a / 3][a % 3][o] = w[o * stride + a];
+        for (a = 0; a < 9; a++) k[a][o] = w[o * stride + a];
     for (a = 0; a < 3; a++)
-        for (j = 0; j < 6; j++)
+        for (j = 0; j < A; j++)
             for (o = 0; o < OC1; o++)
-                half[a][j][o] = k[a][0][o] * G[j][0] + k[a][1][o] * G[j][1] + k[a][2][o] * G[j][2];
-    for (i = 0; i < 6; i++)
-        for (j = 0; j < 6; j++)
-            for (b = 0; b < OC1; b++)
-                u[i][j][b] =
-                    G[i][0] * half[0][j][b] + G[i][1] * half[1][j][b] + G[i][2] * half[2][j][b];
+                half[a][j][o] = k[3 * a][o] * G[3 * j] + k[3 * a + 1][o] * G[3 * j + 1] +
+                                k[3 * a + 2][o] * G[3 * j + 2];
+    for (i = 0; i < A; i++)
+        for (j = 0; j < A; j++)
+            for (o = 0; o < OC1; o++)
+                out[(size_t)(i * A + j) * step + o] = G[3 * i] * half[0][j][o] +
+                                                      G[3 * i + 1] * half[1][j][o] +
+                                                      G[3 * i + 2] * half[2][j][o];
 }
 
 LP_SIMD void lp_winograd_weights(float *out, const float *w, const lp_winograd_order *q)
 {
-    int ocs = q->oc / OC1, ic2n = q->ic / (q->ic1 * q->ic2), ob, ic, i, j, o;
+    size_t group = (size_t)q->ic * q->oc2 * OC1, A2 = (size_t)(q->m + 2) * (q->m + 2);
+    size_t step = q->outer ? group : (size_t)q->ic * q->oc, stride = (size_t)q->ic * 9;
+    int ob, ic;
 
-    for (ob = 0; ob < ocs; ob++)
+    for (ob = 0; ob < q->oc / OC1; ob++)
         for (ic = 0; ic < q->ic; ic++) {
-            size_t block = (size_t)q->ic1 * q->ic2, group = block * q->oc2 * ic2n * OC1;
-            float u[6][6][OC1];
-            float *to = out + (size_t)(ob / q->oc2) * 36 * group +
-                        (((size_t)(ic / block) * q->oc2 + ob % q->oc2) * block + ic % block) * OC1;
+            size_t inner = ((size_t)(ic / q->ic1) * q->oc2 + ob % q->oc2) * q->ic1 + ic % q->ic1;
+            float *to = out + ob / q->oc2 * group * (q->outer ? A2 : 1) + inner * OC1;
+            const float *from = w + ((size_t)ob * OC1 * q->ic + ic) * 9;
 
-            transform(u, w + ((size_t)ob * OC1 * q->ic + ic) * 9, (size_t)q->ic * 9);
-            for (i = 0; i < 6; i++)
-                for (j = 0; j < 6; j++)
-                    for (o = 0; o < OC1; o++) to[(size_t)(i * 6 + j) * group + o] = u[i][j][o];
+            if (q->m == 4)
+                transform(to, step, from, stride, 6, G4);
+            else
+                transform(to, step, from, stride, 4, G2);
         }
 }

@@ -97,6 +97,9 @@ static void blocked(void **state)
     for (i = 0; i < sizeof ch / sizeof *ch; i++)
         check((lp_conv_spec){ch[i][0], ch[i][1], 28, 28, 3, 0, i & 1, i & 2, LP_BLK16, LP_BLK16},
               1 + (i & 1));
+    for (i = 0; i < sizeof ch / sizeof *ch; i++) /* where F(2x2,3x3) is chosen */
+        check((lp_conv_spec){ch[i][0], ch[i][1], 10, 12, 3, 0, i & 1, i & 2, LP_BLK16, LP_BLK16},
+              1);
     check((lp_conv_spec){32, 32, 112, 96, 3, 0, 1, 1, LP_BLK16, LP_BLK16}, 2);
     check((lp_conv_spec){2, 32, 32, 48, 3, 0, 0, 1, LP_PLANAR, LP_BLK16}, 2);
     check((lp_conv_spec){64, 32, 32, 48, 1, 0, 1, 0, LP_BLK16, LP_BLK16}, 1);
