@@ -155,7 +155,7 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
         if ((st = (call))) goto done;                                                              \
     }
     WRITE(o->save_png, "_cp_masks.png", lp_write_masks_png(path, &masks, &fits, err));
-    if (!fits) free(res.output[--res.n_outputs]); /* too many labels for a PNG */
+    if (!fits && res.n_outputs) free(res.output[--res.n_outputs]); /* too many labels for a PNG */
     WRITE(o->save_tif || !fits, "_cp_masks.tif", lp_write_masks(path, &masks, res.pixel_nm, err));
     WRITE(o->save_outlines, "_outlines_cp_masks.png", write_outlines(path, plane, &masks, err));
     WRITE(o->save_txt, "_cp_outlines.txt", lp_write_outlines_txt(path, &masks, err));

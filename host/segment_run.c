@@ -12,6 +12,7 @@
 
 #include "../kernels/resize.h"
 #include "json_log.h"
+#include "machine.h"
 #include "measure.h"
 #include "progress.h"
 #include "read.h"
@@ -117,8 +118,11 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
         snprintf(text, sizeof text, "%lld particle%s", (long long)res->n, res->n == 1 ? "" : "s");
     } else {
         /* Most messages begin with the path; those that do not get it. */
-        snprintf(text, sizeof text, "lipopose: %s%s%s", strstr(error, shown) ? "" : name,
-                 strstr(error, shown) ? "" : ": ", error);
+        size_t n = strlen(shown);
+        int named = !strncmp(error, shown, n) && (error[n] == ':' || error[n] == ' ');
+
+        snprintf(text, sizeof text, "lipopose: %s%s%s", named ? "" : name, named ? "" : ": ",
+                 error);
     }
     pthread_mutex_lock(&r->lock);
     if (res) {
@@ -294,7 +298,7 @@ static void closing_line(run *r)
 static int count_workers(const lp_inputs *in, const lp_run_options *o, int threads,
                          double diam_mean)
 {
-    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 4;
+    double memory = lp_machine_memory() / 4;
     double d = o->segment.diameter > 0 ? o->segment.diameter : diam_mean, need, scale;
     int n = threads, pages = 1, i;
     lp_image im = {0};
@@ -352,7 +356,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
 {
     run r = {.in = in, .o = o, .started = omp_get_wtime()};
     lp_session_options so = o->session;
-    int threads = so.threads > 0 ? so.threads : omp_get_max_threads(), n, i, nw = 0, code = 0;
+    int threads = so.threads > 0 ? so.threads : lp_machine_threads(), n, i, nw = 0, code = 0;
     pthread_t *thread = NULL;
     worker *w = NULL;
     lp_err err;
