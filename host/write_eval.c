@@ -85,7 +85,7 @@ static void classes(FILE *to, const lp_eval_set *s)
 {
     int i;
 
-    fprintf(to, "\n%-24s%11s%9s%9s%9s   (IoU 0.50)\n", "diameter, px", "precision", "recall",
+    fprintf(to, "\n%-24s%11s%9s%9s%11s   (IoU 0.50)\n", "diameter, px", "precision", "recall",
             "true", "predicted");
     for (i = 0; i < s->n_cls; i++) {
         const lp_eval_class *c = &s->cls[i];
@@ -95,7 +95,7 @@ static void classes(FILE *to, const lp_eval_set *s)
         fprintf(to, "  %-22s", name);
         cell(to, 11, part(c->n_right, c->n_pred));
         cell(to, 9, part(c->n_found, c->n_true));
-        fprintf(to, "%9lld%9lld\n", (long long)c->n_true, (long long)c->n_pred);
+        fprintf(to, "%9lld%11lld\n", (long long)c->n_true, (long long)c->n_pred);
     }
 }
 
@@ -105,9 +105,9 @@ static void image_row(FILE *to, const lp_eval_result *r)
     int64_t tp = r->c.tp[LP_EVAL_50];
     size_t n = strlen(name);
 
-    fprintf(to, "  %s%-22.22s%7lld%7lld%7lld", n > 22 ? "" : "", n > 22 ? name + n - 22 : name,
-            (long long)tp, (long long)(r->c.n_pred - tp), (long long)(r->c.n_true - tp));
-    cell(to, 9, r->s.precision[LP_EVAL_50]);
+    fprintf(to, "  %-22s%7lld%7lld%7lld", n > 22 ? name + n - 22 : name, (long long)tp,
+            (long long)(r->c.n_pred - tp), (long long)(r->c.n_true - tp));
+    cell(to, 11, r->s.precision[LP_EVAL_50]);
     cell(to, 8, r->s.recall[LP_EVAL_50]);
     cell(to, 8, r->s.f1[LP_EVAL_50]);
     cell(to, 8, r->s.ap[LP_EVAL_50]);
@@ -120,7 +120,7 @@ static void images(FILE *to, const lp_eval_set *s)
 {
     int rank[WORST], i, n, done = s->n - s->n_failed;
 
-    fprintf(to, "\n%-24s%7s%7s%7s%9s%8s%8s%8s%8s%8s\n", "image (IoU 0.50)", "TP", "FP", "FN",
+    fprintf(to, "\n%-24s%7s%7s%7s%11s%8s%8s%8s%8s%8s\n", "image (IoU 0.50)", "TP", "FP", "FN",
             "precision", "recall", "F1", "AP", "AP.75", "AP.90");
     if (done <= MAX_ROWS) {
         for (i = 0; i < s->n; i++)

@@ -44,7 +44,8 @@ static const char style[] =
     ".pictures img{width:100%;height:auto;display:block;border:1px solid #d9dee7}\n"
     ".warn{background:#fff4e0;border:1px solid #e8c27a;border-radius:8px;padding:8px 12px;"
     "overflow-wrap:anywhere}\n"
-    "dt{font-weight:600}dd{margin:0 0 .5em}\n";
+    "dt{font-weight:600}dd{margin:0 0 .5em}\n"
+    "@media(max-width:600px){table{font-size:.88em}th,td{padding:4px 6px}}\n";
 
 static void text(FILE *f, const char *s)
 {
@@ -118,32 +119,35 @@ static void head(FILE *f, const lp_eval_set *s, const char *truth, const char *p
     fputs("</div>\n", f);
 }
 
-static void overall_row(FILE *f, const char *name, const lp_eval_scores *s)
-{
-    static const int at[3] = {LP_EVAL_50, LP_EVAL_75, LP_EVAL_90};
-    int i;
-
-    fprintf(f, "<tr><td>%s", name);
-    td(f, s->precision[0]);
-    td(f, s->recall[0]);
-    td(f, s->f1[0]);
-    for (i = 0; i < 3; i++) td(f, s->ap[at[i]]);
-    td(f, s->ap_mean);
-    td(f, s->mean_iou);
-    td(f, s->pq);
-    td(f, s->aji);
-    td(f, s->boundary_f);
-    fputc('\n', f);
-}
-
 static void overall(FILE *f, const lp_eval_set *s)
 {
-    fputs("<h2>Overall</h2><div class=wide><table><tr><th><th>precision<th>recall<th>F1"
-          "<th>AP 0.5<th>AP 0.75<th>AP 0.9<th>AP 0.5&ndash;0.95<th>matched IoU<th>PQ<th>AJI"
-          "<th>boundary F\n",
-          f);
-    overall_row(f, "all particles together", &s->pooled);
-    if (s->n - s->n_failed > 1) overall_row(f, "mean over images", &s->mean);
+    static const struct {
+        const char *name;
+        size_t at;
+    } row[] = {{"precision, IoU 0.5", offsetof(lp_eval_scores, precision[LP_EVAL_50])},
+               {"recall, IoU 0.5", offsetof(lp_eval_scores, recall[LP_EVAL_50])},
+               {"F1, IoU 0.5", offsetof(lp_eval_scores, f1[LP_EVAL_50])},
+               {"AP, IoU 0.5", offsetof(lp_eval_scores, ap[LP_EVAL_50])},
+               {"AP, IoU 0.75", offsetof(lp_eval_scores, ap[LP_EVAL_75])},
+               {"AP, IoU 0.9", offsetof(lp_eval_scores, ap[LP_EVAL_90])},
+               {"AP, IoU 0.5&ndash;0.95", offsetof(lp_eval_scores, ap_mean)},
+               {"matched IoU", offsetof(lp_eval_scores, mean_iou)},
+               {"panoptic quality", offsetof(lp_eval_scores, pq)},
+               {"aggregated Jaccard", offsetof(lp_eval_scores, aji)},
+               {"boundary precision", offsetof(lp_eval_scores, boundary_precision)},
+               {"boundary recall", offsetof(lp_eval_scores, boundary_recall)},
+               {"boundary F", offsetof(lp_eval_scores, boundary_f)}};
+    int means = s->n - s->n_failed > 1;
+    size_t i;
+
+    fprintf(f, "<h2>Overall</h2><div class=wide><table><tr><th><th>all<br>particles%s\n",
+            means ? "<th>mean over<br>images" : "");
+    for (i = 0; i < sizeof row / sizeof *row; i++) {
+        fprintf(f, "<tr><td>%s", row[i].name);
+        td(f, *(const double *)((const char *)&s->pooled + row[i].at));
+        if (means) td(f, *(const double *)((const char *)&s->mean + row[i].at));
+        fputc('\n', f);
+    }
     fputs("</table></div>\n", f);
 }
 
