@@ -212,7 +212,7 @@ static char *copy(const entry *e, int *failed)
 }
 
 static lp_status pair(const entries *t, const entries *p, const entries *im, int files,
-                      lp_eval_files *f, lp_err *err)
+                      lp_eval_files *f, const char **itself, lp_err *err)
 {
     int i, failed = 0;
 
@@ -227,9 +227,13 @@ static lp_status pair(const entries *t, const entries *p, const entries *im, int
         x->pred = copy(e, &failed);
         x->image = copy(files && im->n == 1 ? &im->e[0] : find(im, t->e[i].name), &failed);
         if (failed || !x->name || !x->truth) return lp_fail_mem(err, "list of files", 1);
-        if (e) x->table = table_of(e->path);
-        if (e && same_file(x->truth, x->pred))
-            return lp_fail(err, LP_EARG, "%s: is both truth and prediction", x->truth);
+        if (e && same_file(x->truth, x->pred)) { /* one folder for both, and no _cp_masks */
+            free(x->pred);
+            x->pred = NULL;
+            *itself = x->truth;
+        } else if (e) {
+            x->table = table_of(e->path);
+        }
     }
     qsort(f->item, (size_t)f->n, sizeof *f->item, natural);
     for (i = 0; i < p->n && !files; i++) {
@@ -259,6 +263,7 @@ lp_status lp_eval_files_find(const char *truth, const char *pred, const char *im
 {
     lp_eval_files f = {0};
     entries t = {0}, p = {0}, im = {0};
+    const char *itself = NULL;
     int td = 0, pd = 0, id = 0, i, common = 0;
     lp_status st;
 
@@ -270,8 +275,12 @@ lp_status lp_eval_files_find(const char *truth, const char *pred, const char *im
     if ((st = gather(truth, td, TRUTH, &t, err))) goto done;
     if ((st = gather(pred, pd, PRED, &p, err))) goto done;
     if (images && (st = gather(images, id, IMAGE, &im, err))) goto done;
-    if ((st = pair(&t, &p, &im, !td, &f, err))) goto done;
+    if ((st = pair(&t, &p, &im, !td, &f, &itself, err))) goto done;
     for (i = 0; i < f.n; i++) common += f.item[i].pred != NULL;
+    if (!common && itself) {
+        st = lp_fail(err, LP_EARG, "%s: is both truth and prediction", itself);
+        goto done;
+    }
     if (!common) {
         st = lp_fail(err, LP_EARG,
                      "no file of %s belongs to one of %s: %s_cp_masks.tif is looked for", pred,
