@@ -348,6 +348,23 @@ static void boundary_brute(void **state)
     lp_labels_free(&p);
 }
 
+/* Over the whole width and height: the image's border is outline, its inside is not. */
+static void boundary_full(void **state)
+{
+    lp_labels t = from_text("1111/1111/1111/1111"), p = from_text("..../..../..../....");
+    int64_t c[3];
+
+    (void)state;
+    assert_int_equal(lp_eval_boundary(&t, &p, 0, c, NULL), LP_OK);
+    assert_int_equal(c[0], 0);
+    assert_int_equal(c[1], 0);
+    assert_int_equal(c[2], 12);
+    assert_int_equal(lp_eval_boundary(&p, &t, 1, c, NULL), LP_OK);
+    assert_int_equal(c[1], 16);
+    lp_labels_free(&t);
+    lp_labels_free(&p);
+}
+
 static void size_classes(void **state)
 {
     /* Diameters: truth 2.26 (found), 1.13 (missed); prediction 1.95 (right), 1.13 (false). */
@@ -431,8 +448,8 @@ int main(void)
         cmocka_unit_test(nothing_there),  cmocka_unit_test(gaps),
         cmocka_unit_test(sizes_differ),   cmocka_unit_test(assignment),
         cmocka_unit_test(random_images),  cmocka_unit_test(random_ties),
-        cmocka_unit_test(boundary_brute), cmocka_unit_test(size_classes),
-        cmocka_unit_test(golden),
+        cmocka_unit_test(boundary_brute), cmocka_unit_test(boundary_full),
+        cmocka_unit_test(size_classes),   cmocka_unit_test(golden),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
