@@ -20,7 +20,8 @@ static const char usage[] =
     "usage: lipopose eval --truth DIR --pred DIR [options]\n"
     "Matches predicted particles with true ones and prints precision, recall, F1, AP, aggregated\n"
     "Jaccard and boundary F. Files belong together when their names agree without _cp_masks,\n"
-    "_masks, _labels and the extension; two files may be given instead of two folders.\n";
+    "_masks, _labels and the extension; two files may be given instead of two folders.\n"
+    "Predictions may also be coordinates (.box, .cbox, .star, .txt), matched by centre only.\n";
 
 static lp_status parse_edges(const char *s, double *edge, int *n, lp_err *err)
 {
@@ -49,7 +50,8 @@ static lp_status parse(int argc, char **argv, args *a, double *edge, lp_eval_opt
 {
     const lp_option table[] = {
         {"truth", LP_OPT_STRING, &a->truth, "DIR", "true label images (TIFF, PNG), or one file"},
-        {"pred", LP_OPT_STRING, &a->pred, "DIR", "predicted label images, or one file"},
+        {"pred", LP_OPT_STRING, &a->pred, "DIR",
+         "predictions: label images or coordinates, or one file"},
         {"images", LP_OPT_STRING, &a->images, "DIR", "micrographs for the report's pictures"},
         {"missing", LP_OPT_STRING, &a->missing, "HOW",
          "true images without prediction: error, or zero: all missed (error)"},
@@ -144,13 +146,20 @@ int lp_cmd_eval(int argc, char **argv)
     double edge[LP_EVAL_MAX_CLASSES];
     lp_eval_options o = {0};
     lp_eval_files files = {0};
+    lp_picks picks = {0};
     lp_eval_set set = {0};
     lp_err err, note;
-    int i, code = 0;
+    int i, code = 0, points;
     lp_status st = parse(argc, argv, &a, edge, &o, &err);
 
     if (!st && a.help) return fflush(stdout) != 0;
-    if (!st) st = lp_eval_files_find(a.truth, a.pred, a.images, &files, &err);
+    points = !st && lp_picks_are_there(a.pred);
+    if (points && a.report)
+        st = lp_fail(&err, LP_EARG, "--report needs outlines: %s has coordinates", a.pred);
+    if (!st && points) st = lp_picks_read(a.pred, &picks, &err);
+    if (!st)
+        st = points ? lp_eval_files_picks(a.truth, a.pred, &picks, &files, &err)
+                    : lp_eval_files_find(a.truth, a.pred, a.images, &files, &err);
     for (i = 0; !st && i < files.n; i++) {
         if (files.item[i].pred) continue;
         fprintf(stderr, "lipopose eval: %s: has no prediction\n", files.item[i].truth);
@@ -160,7 +169,7 @@ int lp_cmd_eval(int argc, char **argv)
         warn("predictions are missing; --missing zero counts their particles as missed");
         goto done;
     }
-    if (!st) st = lp_eval_run(&files, &o, &set, &note, &err);
+    if (!st) st = lp_eval_run(&files, points ? &picks : NULL, &o, &set, &note, &err);
     if (!st) {
         say_problems(&files, &set, &note);
         code = set.n_failed > 0;
@@ -173,5 +182,6 @@ int lp_cmd_eval(int argc, char **argv)
 done:
     lp_eval_set_free(&set);
     lp_eval_files_free(&files);
+    lp_picks_free(&picks);
     return code;
 }

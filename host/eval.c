@@ -241,6 +241,75 @@ static lp_status median_diameter(const lp_eval_overlap *o, double *d, lp_err *er
     return LP_OK;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+void lp_eval_count_points(const lp_eval_overlap *o, const lp_labels *truth, double (*yx)[2],
+                          int64_t n, lp_eval_counts *out, uint8_t *found)
+{
+    lp_eval_counts c = {.n_true = o->nt, .n_pred = n, .points = 1};
+    int64_t i;
+
+    memset(found, 0, (size_t)o->nt);
+    for (i = 0; i < n; i++) {
+        double y = floor(yx[i][0] + 0.5), x = floor(yx[i][1] + 0.5);
+        const uint32_t *at;
+        uint32_t id;
+
+        if (!(y >= 0 && x >= 0 && y < truth->Ly && x < truth->Lx)) continue;
+        id = truth->data[(size_t)y * truth->Lx + (size_t)x];
+        at = id ? bsearch(&id, o->true_id, (size_t)o->nt, sizeof id, by_id) : NULL;
+        if (!at || found[at - o->true_id]) continue;
+        found[at - o->true_id] = 1;
+        c.tp_centre++;
+    }
+    *out = c;
+}
+
+/* The same for label images, from the centroids of the predicted particles. */
+static lp_status count_centres(const lp_eval_overlap *o, const lp_labels *truth,
+                               const lp_labels *pred, int64_t *tp, lp_err *err)
+{
+    double(*yx)[2] = calloc((size_t)o->np + 1, sizeof *yx);
+    uint8_t *found = malloc((size_t)o->nt + 1);
+    lp_eval_counts c;
+    lp_status st = LP_OK;
+    int y, xa, xb;
+    int32_t i;
+
+    if (!yx || !found) {
+        st = lp_fail_mem(err, "centres", 16.0 * o->np);
+        goto done;
+    }
+    for (y = 0; y < pred->Ly; y++) {
+        const uint32_t *d = pred->data + (size_t)y * pred->Lx;
+
+        for (xa = 0; xa < pred->Lx; xa = xb) {
+            const uint32_t *at;
+
+            for (xb = xa + 1; xb < pred->Lx && d[xb] == d[xa];) xb++;
+            if (!d[xa]) continue;
+            at = bsearch(&d[xa], o->pred_id, (size_t)o->np, sizeof *at, by_id);
+            yx[at - o->pred_id][0] += (double)(xb - xa) * y;
+            yx[at - o->pred_id][1] += (double)(xb - xa) * (xa + xb - 1) / 2;
+        }
+    }
+    for (i = 0; i < o->np; i++) {
+        yx[i][0] /= (double)o->pred_area[i];
+        yx[i][1] /= (double)o->pred_area[i];
+    }
+    lp_eval_count_points(o, truth, yx, o->np, &c, found);
+    *tp = c.tp_centre;
+done:
+    free(yx);
+    free(found);
+    return st;
+}
+
 lp_status lp_eval_count(const lp_eval_overlap *o, const lp_labels *truth, const lp_labels *pred,
                         double boundary_scale, lp_eval_counts *out, int32_t *pred_of, lp_err *err)
 {
@@ -259,6 +328,7 @@ lp_status lp_eval_count(const lp_eval_overlap *o, const lp_labels *truth, const 
     if ((st = median_diameter(o, &d, err))) return st;
     if ((st = lp_eval_boundary(truth, pred, fmax(1, boundary_scale * d), c.boundary, err)))
         return st;
+    if ((st = count_centres(o, truth, pred, &c.tp_centre, err))) return st;
     *out = c;
     return LP_OK;
 }
@@ -274,6 +344,8 @@ void lp_eval_add(lp_eval_counts *s, const lp_eval_counts *c)
     s->aji_inter += c->aji_inter;
     s->aji_union += c->aji_union;
     for (k = 0; k < 3; k++) s->boundary[k] += c->boundary[k];
+    s->tp_centre += c->tp_centre;
+    s->points |= c->points;
 }
 
 static double ratio(double a, double b)
@@ -289,10 +361,13 @@ lp_eval_scores lp_eval_score(const lp_eval_counts *c)
     size_t i;
     int k;
 
-    if (!(all > 0)) {
-        for (i = 0, v = (double *)&s; i < sizeof s / sizeof *v; i++) v[i] = NAN;
-        return s;
-    }
+    for (i = 0, v = (double *)&s; i < sizeof s / sizeof *v; i++) v[i] = NAN;
+    if (!(all > 0)) return s;
+    s.centre_precision = ratio((double)c->tp_centre, (double)c->n_pred);
+    s.centre_recall = ratio((double)c->tp_centre, (double)c->n_true);
+    s.centre_f1 = 2 * (double)c->tp_centre / all;
+    s.centre_ap = (double)c->tp_centre / (all - (double)c->tp_centre);
+    if (c->points) return s;
     s.ap_mean = 0;
     for (k = 0; k < LP_EVAL_NTH; k++) {
         double tp = (double)c->tp[k];
@@ -342,7 +417,8 @@ static lp_eval_class *class_of(int64_t area, lp_eval_class *cls, int n)
     return &cls[n - 1];
 }
 
-void lp_eval_classify(const lp_eval_overlap *o, const int32_t *pred_of, lp_eval_class *cls, int n)
+void lp_eval_classify(const lp_eval_overlap *o, const int32_t *pred_of, const uint8_t *found,
+                      lp_eval_class *cls, int n)
 {
     int32_t i;
 
@@ -350,8 +426,9 @@ void lp_eval_classify(const lp_eval_overlap *o, const int32_t *pred_of, lp_eval_
         lp_eval_class *c = class_of(o->true_area[i], cls, n);
 
         c->n_true++;
-        if (pred_of[i] < 0) continue;
+        if (pred_of ? pred_of[i] < 0 : !found[i]) continue;
         c->n_found++;
+        if (!pred_of) continue;
         class_of(o->pred_area[pred_of[i]], cls, n)->n_right++;
     }
     for (i = 0; i < o->np; i++) class_of(o->pred_area[i], cls, n)->n_pred++;

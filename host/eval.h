@@ -58,6 +58,8 @@ typedef struct {
     double iou_sum;               /* of the matches at IoU 0.5 */
     int64_t aji_inter, aji_union; /* px */
     int64_t boundary[3];          /* px: eval_boundary.h */
+    int64_t tp_centre;            /* true particles with the centre of a prediction in them */
+    int points; /* 1: predictions are coordinates; all but n_true, n_pred, tp_centre is 0 */
 } lp_eval_counts;
 
 /* Doubles only: lp_eval_mean treats it as an array. */
@@ -69,6 +71,9 @@ typedef struct {
     double aji;      /* Cellpose's aggregated_jaccard_index: shared px of matched pairs / px of
                         either image. Pairs are matched at any IoU, those >= 0.5 first */
     double boundary_precision, boundary_recall, boundary_f;
+    /* With a match for every true particle that has the centre of a prediction in it, one for each:
+       what pickers that give coordinates only are compared by. */
+    double centre_precision, centre_recall, centre_f1, centre_ap;
 } lp_eval_scores;
 
 /* One pair of images. Outlines are widened by boundary_scale times the median true diameter, at
@@ -76,20 +81,28 @@ typedef struct {
 lp_status lp_eval_count(const lp_eval_overlap *o, const lp_labels *truth, const lp_labels *pred,
                         double boundary_scale, lp_eval_counts *out, int32_t *pred_of, lp_err *err);
 
+/* Predictions that are points, yx [n] (px, whole at the centres of pixels). found [nt] receives 1
+ * for true particles with a point in them. Only n_true, n_pred, tp_centre of *out are set, and
+ * points. */
+void lp_eval_count_points(const lp_eval_overlap *o, const lp_labels *truth, double (*yx)[2],
+                          int64_t n, lp_eval_counts *out, uint8_t *found);
+
 void lp_eval_add(lp_eval_counts *sum, const lp_eval_counts *c);
 lp_eval_scores lp_eval_score(const lp_eval_counts *c);
 /* Mean of each score over the images [n] where it is not NaN; NaN where there is none. */
 lp_eval_scores lp_eval_mean(const lp_eval_scores *s, int64_t n);
 
 /* Particles of one class of diameters: the true ones judge recall, the predicted ones precision,
- * at IoU 0.5. */
+ * at IoU 0.5. Of points only the recall exists. */
 typedef struct {
     double min, max; /* px: min <= diameter < max; the last class has max infinite */
     int64_t n_true, n_found, n_pred, n_right;
 } lp_eval_class;
 
 #define LP_EVAL_MAX_CLASSES 64
-/* Adds the particles of one pair of images to cls [n]; pred_of as lp_eval_count gave it. */
-void lp_eval_classify(const lp_eval_overlap *o, const int32_t *pred_of, lp_eval_class *cls, int n);
+/* Adds the particles of one pair of images to cls [n]; pred_of as lp_eval_count gave it, or NULL
+ * and found as lp_eval_count_points gave it. */
+void lp_eval_classify(const lp_eval_overlap *o, const int32_t *pred_of, const uint8_t *found,
+                      lp_eval_class *cls, int n);
 
 #endif

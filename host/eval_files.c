@@ -297,6 +297,55 @@ done:
     return st;
 }
 
+static int has_name(const lp_eval_files *f, const char *name)
+{
+    int i;
+
+    for (i = 0; i < f->n; i++)
+        if (!strcmp(f->item[i].name, name)) return 1;
+    return 0;
+}
+
+lp_status lp_eval_files_picks(const char *truth, const char *pred, const lp_picks *picks,
+                              lp_eval_files *out, lp_err *err)
+{
+    lp_eval_files f = {0};
+    entries t = {0}, none = {0};
+    const char *itself = NULL;
+    int folder = 0, i, common = 0;
+    lp_status st;
+
+    if ((st = kind_of(truth, &folder, err))) return st;
+    if ((st = gather(truth, folder, TRUTH, &t, err))) goto done;
+    if ((st = pair(&t, &none, &none, 0, &f, &itself, err))) goto done;
+    for (i = 0; i < f.n; i++) {
+        if (lp_picks_find(picks, f.item[i].name) < 0) continue;
+        common++;
+        if (!(f.item[i].pred = strdup(pred))) {
+            st = lp_fail_mem(err, "list of files", 1);
+            goto done;
+        }
+    }
+    for (i = 0; i < picks->n_names; i++) {
+        if (has_name(&f, picks->name[i]) || f.n_extra++) continue;
+        if (!(f.extra = strdup(picks->name[i]))) {
+            st = lp_fail_mem(err, "list of files", 1);
+            goto done;
+        }
+    }
+    if (!common) {
+        st = lp_fail(err, LP_EARG, "no coordinates of %s belong to a file of %s, as %s", pred,
+                     truth, f.item[0].name);
+        goto done;
+    }
+    *out = f;
+    memset(&f, 0, sizeof f);
+done:
+    free_entries(&t);
+    lp_eval_files_free(&f);
+    return st;
+}
+
 void lp_eval_files_free(lp_eval_files *f)
 {
     int i;

@@ -8,7 +8,7 @@
 #ifndef LP_EVAL_FILES_H
 #define LP_EVAL_FILES_H
 
-#include "status.h"
+#include "eval_picks.h"
 
 typedef struct {
     char *name;  /* what the files have in common */
@@ -31,6 +31,9 @@ typedef struct {
  * caller's. */
 lp_status lp_eval_files_find(const char *truth, const char *pred, const char *images,
                              lp_eval_files *out, lp_err *err);
+/* The true label images of truth, with predictions that are coordinates, read from pred. */
+lp_status lp_eval_files_picks(const char *truth, const char *pred, const lp_picks *picks,
+                              lp_eval_files *out, lp_err *err);
 void lp_eval_files_free(lp_eval_files *f);
 
 #endif

@@ -53,6 +53,43 @@ done:
     return st;
 }
 
+/* Predictions are points; o has no predicted particles then. */
+static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks, lp_eval_result *r)
+{
+    lp_labels t = {0}, none = {0};
+    double(*yx)[2] = malloc(((size_t)picks->n + 1) * sizeof *yx);
+    int image = lp_picks_find(picks, f->name);
+    lp_err *err = &r->failed;
+    int64_t i, n = 0;
+    lp_status st;
+
+    if (!yx) {
+        st = lp_fail_mem(err, f->truth, 16.0 * (double)picks->n);
+        goto done;
+    }
+    for (i = 0; i < picks->n; i++) {
+        if (picks->pick[i].image != image) continue;
+        yx[n][0] = picks->pick[i].y;
+        yx[n++][1] = picks->pick[i].x;
+    }
+    if ((st = lp_read_labels(f->truth, &t, err))) goto done;
+    r->Ly = t.Ly;
+    r->Lx = t.Lx;
+    if ((st = lp_labels_new(&none, t.Ly, t.Lx, err))) goto done;
+    if ((st = lp_eval_overlap_new(&t, &none, &r->o, err))) goto done;
+    if (!(r->found = malloc((size_t)r->o.nt + 1))) {
+        st = lp_fail_mem(err, f->truth, r->o.nt);
+        goto done;
+    }
+    lp_eval_count_points(&r->o, &t, yx, n, &r->c, r->found);
+    r->s = lp_eval_score(&r->c);
+done:
+    free(yx);
+    lp_labels_free(&t);
+    lp_labels_free(&none);
+    return st;
+}
+
 /* With a table for every image that has predictions and more than one value. */
 static lp_status make_curve(lp_eval_set *s, lp_err *err)
 {
@@ -94,13 +131,13 @@ static lp_status add_up(lp_eval_set *s, lp_err *err)
         }
         s->n_missing += r->missing;
         lp_eval_add(&s->sum, &r->c);
-        lp_eval_classify(&r->o, r->pred_of, s->cls, s->n_cls);
+        lp_eval_classify(&r->o, r->pred_of, r->found, s->cls, s->n_cls);
         all[n++] = r->s;
     }
     s->pooled = lp_eval_score(&s->sum);
     s->mean = lp_eval_mean(all, n);
     free(all);
-    return make_curve(s, err);
+    return s->sum.points ? LP_OK : make_curve(s, err);
 }
 
 static lp_status check_missing(const lp_eval_files *f, lp_err *err)
@@ -116,8 +153,8 @@ static lp_status check_missing(const lp_eval_files *f, lp_err *err)
              : LP_OK;
 }
 
-lp_status lp_eval_run(const lp_eval_files *files, const lp_eval_options *opt, lp_eval_set *out,
-                      lp_err *note, lp_err *err)
+lp_status lp_eval_run(const lp_eval_files *files, const lp_picks *picks, const lp_eval_options *opt,
+                      lp_eval_set *out, lp_err *note, lp_err *err)
 {
     lp_eval_set s = {.n = files->n, .n_cls = opt->n_edges + 1};
     lp_err *notes = NULL;
@@ -139,7 +176,8 @@ lp_status lp_eval_run(const lp_eval_files *files, const lp_eval_options *opt, lp
     for (i = 0; i < s.n; i++) {
         s.item[i].file = &files->item[i];
         s.item[i].missing = !files->item[i].pred;
-        if (!evaluate(&files->item[i], opt->boundary_scale, &s.item[i], &notes[i]))
+        if (!(picks ? evaluate_points(&files->item[i], picks, &s.item[i])
+                    : evaluate(&files->item[i], opt->boundary_scale, &s.item[i], &notes[i])))
             s.item[i].failed.status = LP_OK;
     }
     memset(note, 0, sizeof *note);
@@ -162,6 +200,7 @@ void lp_eval_set_free(lp_eval_set *s)
     for (i = 0; i < s->n && s->item; i++) {
         lp_eval_overlap_free(&s->item[i].o);
         free(s->item[i].pred_of);
+        free(s->item[i].found);
         free(s->item[i].support);
     }
     free(s->item);
@@ -169,15 +208,20 @@ void lp_eval_set_free(lp_eval_set *s)
     memset(s, 0, sizeof *s);
 }
 
+static double ap_of(const lp_eval_result *r)
+{
+    return r->c.points ? r->s.centre_ap : r->s.ap[LP_EVAL_50];
+}
+
 int lp_eval_worst(const lp_eval_set *s, int *rank, int max)
 {
     int i, n = 0, k;
 
     for (i = 0; i < s->n; i++) {
-        double ap = s->item[i].s.ap[LP_EVAL_50];
+        double ap = ap_of(&s->item[i]);
 
         if (s->item[i].failed.status || isnan(ap)) continue;
-        for (k = n; k > 0 && s->item[rank[k - 1]].s.ap[LP_EVAL_50] > ap; k--)
+        for (k = n; k > 0 && ap_of(&s->item[rank[k - 1]]) > ap; k--)
             if (k < max) rank[k] = rank[k - 1];
         if (k < max) rank[k] = i;
         if (n < max) n++;

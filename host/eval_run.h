@@ -20,6 +20,7 @@ typedef struct {
     int Ly, Lx;
     lp_eval_overlap o;
     int32_t *pred_of; /* [o.nt] match at IoU 0.5, or -1 */
+    uint8_t *found;   /* [o.nt] of coordinates only: 1 where a point lies in the particle */
     double *support;  /* [o.np], or NULL without a table */
     lp_eval_counts c;
     lp_eval_scores s;
@@ -36,12 +37,13 @@ typedef struct {
     int n_curve;
 } lp_eval_set;
 
-/* A pair that cannot be read or compared is marked in its item and left out of the sums. Missing
- * predictions without missing_zero are LP_EARG. A table that does not fit its masks only costs
- * the curve: *note (not NULL) then says why, else its status is LP_OK. files must outlive *out,
- * which the caller frees. */
-lp_status lp_eval_run(const lp_eval_files *files, const lp_eval_options *opt, lp_eval_set *out,
-                      lp_err *note, lp_err *err);
+/* picks: NULL, or the predictions where they are coordinates: then only the centre scores and the
+ * recall of the size classes exist. A pair that cannot be read or compared is marked in its item
+ * and left out of the sums. Missing predictions without missing_zero are LP_EARG. A table that does
+ * not fit its masks only costs the curve: *note (not NULL) then says why, else its status is LP_OK.
+ * files must outlive *out, which the caller frees. */
+lp_status lp_eval_run(const lp_eval_files *files, const lp_picks *picks, const lp_eval_options *opt,
+                      lp_eval_set *out, lp_err *note, lp_err *err);
 void lp_eval_set_free(lp_eval_set *s);
 
 /* Positions of the items without failure, the lowest AP at IoU 0.5 first, at most max of them;

@@ -39,7 +39,7 @@ static void scores_at(FILE *to, const char *name, const lp_eval_scores *s, int k
     fputc('\n', to);
 }
 
-static void block(FILE *to, const char *title, const lp_eval_scores *s)
+static void block(FILE *to, const char *title, const lp_eval_scores *s, int points)
 {
     static const struct {
         const char *name;
@@ -51,6 +51,13 @@ static void block(FILE *to, const char *title, const lp_eval_scores *s)
     size_t i;
 
     fprintf(to, "\n%-24s%11s%9s%9s%9s\n", title, "precision", "recall", "F1", "AP");
+    fprintf(to, "  %-22s", "centre inside");
+    cell(to, 11, s->centre_precision);
+    cell(to, 9, s->centre_recall);
+    cell(to, 9, s->centre_f1);
+    cell(to, 9, s->centre_ap);
+    fputc('\n', to);
+    if (points) return;
     scores_at(to, "IoU 0.50", s, LP_EVAL_50);
     scores_at(to, "IoU 0.75", s, LP_EVAL_75);
     scores_at(to, "IoU 0.90", s, LP_EVAL_90);
@@ -85,8 +92,8 @@ static void classes(FILE *to, const lp_eval_set *s)
 {
     int i;
 
-    fprintf(to, "\n%-24s%11s%9s%9s%11s   (IoU 0.50)\n", "diameter, px", "precision", "recall",
-            "true", "predicted");
+    fprintf(to, "\n%-24s%11s%9s%9s%11s   (%s)\n", "diameter, px", "precision", "recall", "true",
+            "predicted", s->sum.points ? "centre inside" : "IoU 0.50");
     for (i = 0; i < s->n_cls; i++) {
         const lp_eval_class *c = &s->cls[i];
         char name[64];
@@ -102,15 +109,15 @@ static void classes(FILE *to, const lp_eval_set *s)
 static void image_row(FILE *to, const lp_eval_result *r)
 {
     const char *name = r->file->name;
-    int64_t tp = r->c.tp[LP_EVAL_50];
+    int64_t tp = r->c.points ? r->c.tp_centre : r->c.tp[LP_EVAL_50];
     size_t n = strlen(name);
 
     fprintf(to, "  %-22s%7lld%7lld%7lld", n > 22 ? name + n - 22 : name, (long long)tp,
             (long long)(r->c.n_pred - tp), (long long)(r->c.n_true - tp));
-    cell(to, 11, r->s.precision[LP_EVAL_50]);
-    cell(to, 8, r->s.recall[LP_EVAL_50]);
-    cell(to, 8, r->s.f1[LP_EVAL_50]);
-    cell(to, 8, r->s.ap[LP_EVAL_50]);
+    cell(to, 11, r->c.points ? r->s.centre_precision : r->s.precision[LP_EVAL_50]);
+    cell(to, 8, r->c.points ? r->s.centre_recall : r->s.recall[LP_EVAL_50]);
+    cell(to, 8, r->c.points ? r->s.centre_f1 : r->s.f1[LP_EVAL_50]);
+    cell(to, 8, r->c.points ? r->s.centre_ap : r->s.ap[LP_EVAL_50]);
     cell(to, 8, r->s.ap[LP_EVAL_75]);
     cell(to, 8, r->s.ap[LP_EVAL_90]);
     fputs(r->missing ? "  no prediction\n" : "\n", to);
@@ -120,7 +127,8 @@ static void images(FILE *to, const lp_eval_set *s)
 {
     int rank[WORST], i, n, done = s->n - s->n_failed;
 
-    fprintf(to, "\n%-24s%7s%7s%7s%11s%8s%8s%8s%8s%8s\n", "image (IoU 0.50)", "TP", "FP", "FN",
+    fprintf(to, "\n%-24s%7s%7s%7s%11s%8s%8s%8s%8s%8s\n",
+            s->sum.points ? "image (centre inside)" : "image (IoU 0.50)", "TP", "FP", "FN",
             "precision", "recall", "F1", "AP", "AP.75", "AP.90");
     if (done <= MAX_ROWS) {
         for (i = 0; i < s->n; i++)
@@ -141,8 +149,8 @@ void lp_write_eval_table(FILE *to, const lp_eval_set *s)
     if (s->n_missing) fprintf(to, "; %d without prediction, counted as empty", s->n_missing);
     if (s->n_failed) fprintf(to, "; %d FAILED, left out", s->n_failed);
     fputc('\n', to);
-    block(to, "all particles together", &s->pooled);
-    if (done > 1) block(to, "mean over images", &s->mean);
+    block(to, "all particles together", &s->pooled, s->sum.points);
+    if (done > 1) block(to, "mean over images", &s->mean, s->sum.points);
     classes(to, s);
     if (done > 1) images(to, s);
 }
@@ -173,7 +181,7 @@ static void csv_row(FILE *f, const lp_eval_result *r)
 
     csv_text(f, r->file->name);
     if (bad) {
-        for (i = 0; i < 25; i++) fputc(',', f);
+        for (i = 0; i < 30; i++) fputc(',', f);
         csv_text(f, r->failed.msg);
         fputc('\n', f);
         return;
@@ -182,7 +190,10 @@ static void csv_row(FILE *f, const lp_eval_result *r)
     for (i = 0; i < 3; i++) {
         int k = at[i];
 
-        fprintf(f, ",%lld", (long long)r->c.tp[k]);
+        if (r->c.points)
+            fputc(',', f);
+        else
+            fprintf(f, ",%lld", (long long)r->c.tp[k]);
         csv_value(f, s->precision[k]);
         csv_value(f, s->recall[k]);
         csv_value(f, s->f1[k]);
@@ -193,6 +204,11 @@ static void csv_row(FILE *f, const lp_eval_result *r)
     csv_value(f, s->pq);
     csv_value(f, s->aji);
     csv_value(f, s->boundary_f);
+    fprintf(f, ",%lld", (long long)r->c.tp_centre);
+    csv_value(f, s->centre_precision);
+    csv_value(f, s->centre_recall);
+    csv_value(f, s->centre_f1);
+    csv_value(f, s->centre_ap);
     fputs(r->missing ? ",no prediction\n" : ",\n", f);
 }
 
@@ -211,7 +227,9 @@ lp_status lp_write_eval_csv(const char *path, const lp_eval_set *s, lp_err *err)
 
         fprintf(f, ",tp%s,precision%s,recall%s,f1_%s,ap%s", th[i], th[i], th[i], th[i], th[i]);
     }
-    fputs(",ap_mean,matched_iou,panoptic_quality,aji,boundary_f,note\n", f);
+    fputs(",ap_mean,matched_iou,panoptic_quality,aji,boundary_f,tp_centre,"
+          "precision_centre,recall_centre,f1_centre,ap_centre,note\n",
+          f);
     for (i = 0; i < s->n; i++) csv_row(f, &s->item[i]);
     bad = ferror(f);
     bad |= fclose(f) != 0;
@@ -244,6 +262,10 @@ static cJSON *json_scores(const lp_eval_scores *s)
     cJSON_AddNumberToObject(j, "boundary_precision", s->boundary_precision);
     cJSON_AddNumberToObject(j, "boundary_recall", s->boundary_recall);
     cJSON_AddNumberToObject(j, "boundary_f", s->boundary_f);
+    cJSON_AddNumberToObject(j, "centre_precision", s->centre_precision);
+    cJSON_AddNumberToObject(j, "centre_recall", s->centre_recall);
+    cJSON_AddNumberToObject(j, "centre_f1", s->centre_f1);
+    cJSON_AddNumberToObject(j, "centre_ap", s->centre_ap);
     return j;
 }
 
@@ -255,7 +277,8 @@ static void json_counts(cJSON *j, const lp_eval_counts *c)
     for (k = 0; k < LP_EVAL_NTH; k++) tp[k] = (double)c->tp[k];
     cJSON_AddNumberToObject(j, "n_true", (double)c->n_true);
     cJSON_AddNumberToObject(j, "n_pred", (double)c->n_pred);
-    json_list(j, "tp", tp);
+    if (!c->points) json_list(j, "tp", tp);
+    cJSON_AddNumberToObject(j, "tp_centre", (double)c->tp_centre);
 }
 
 static cJSON *json_image(const lp_eval_result *r)

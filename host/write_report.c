@@ -131,6 +131,8 @@ static void overall(FILE *f, const lp_eval_set *s)
                {"AP, IoU 0.75", offsetof(lp_eval_scores, ap[LP_EVAL_75])},
                {"AP, IoU 0.9", offsetof(lp_eval_scores, ap[LP_EVAL_90])},
                {"AP, IoU 0.5&ndash;0.95", offsetof(lp_eval_scores, ap_mean)},
+               {"precision, centre inside", offsetof(lp_eval_scores, centre_precision)},
+               {"recall, centre inside", offsetof(lp_eval_scores, centre_recall)},
                {"matched IoU", offsetof(lp_eval_scores, mean_iou)},
                {"panoptic quality", offsetof(lp_eval_scores, pq)},
                {"aggregated Jaccard", offsetof(lp_eval_scores, aji)},

@@ -92,6 +92,40 @@ static void scores_by_hand(void **state)
     LP_ASSERT_CLOSE(s.aji, 6 / 9., 1e-15, 0);
 }
 
+static void centres(void **state)
+{
+    /* Centre of 1 in truth 1; of 2 (a split of truth 1) there too: a second one is false; of 3, a
+     * ring's, in the hole, which truth 2 fills; 4 beside everything. */
+    static const char truth[] = "111111...../111111..222/........222/........222/...........";
+    static const char pred[] = "111222...../111222..333/........3.3/........333/4..........";
+    static double yx[][2] = {{0, 0},    {1.49, 5.4}, {1.5, 0},     {3, 9},
+                             {-0.6, 0}, {0, -0.4},   {1e300, NAN}, {100, 2}};
+    lp_eval_counts c = count_text(truth, pred);
+    lp_labels t = from_text(truth);
+    lp_eval_overlap o;
+    uint8_t found[2];
+
+    (void)state;
+    assert_int_equal(c.n_true, 2);
+    assert_int_equal(c.n_pred, 4);
+    assert_int_equal(c.tp_centre, 2);
+    LP_ASSERT_CLOSE(lp_eval_score(&c).centre_precision, 0.5, 0, 0);
+    LP_ASSERT_CLOSE(lp_eval_score(&c).centre_ap, 0.5, 0, 0);
+    assert_int_equal(lp_eval_overlap_new(&t, &t, &o, NULL), LP_OK);
+    lp_eval_count_points(&o, &t, yx, 8, &c, found);
+    assert_int_equal(c.n_pred, 8);
+    assert_int_equal(c.tp_centre, 2);
+    assert_true(found[0] == 1 && found[1] == 1);
+    assert_true(isnan(lp_eval_score(&c).ap[0]) && isnan(lp_eval_score(&c).boundary_f));
+    LP_ASSERT_CLOSE(lp_eval_score(&c).centre_f1, 0.4, 1e-15, 0);
+    lp_eval_count_points(&o, &t, yx + 2, 1, &c, found); /* y 1.5 is row 2 */
+    assert_int_equal(c.tp_centre, 0);
+    lp_eval_count_points(&o, &t, yx + 1, 1, &c, found);
+    assert_true(c.tp_centre == 1 && found[0] == 1 && found[1] == 0);
+    lp_eval_overlap_free(&o);
+    lp_labels_free(&t);
+}
+
 static void nothing_there(void **state)
 {
     lp_eval_counts none = count_text("...", "..."), missed = count_text("11.", "..."), sum = {0};
@@ -375,7 +409,7 @@ static void size_classes(void **state)
 
     (void)state;
     count(&t, &p, &o, pred_of);
-    lp_eval_classify(&o, pred_of, cls, 3);
+    lp_eval_classify(&o, pred_of, NULL, cls, 3);
     assert_int_equal(cls[0].n_true, 1);
     assert_int_equal(cls[0].n_found, 0);
     assert_int_equal(cls[0].n_pred, 1);
@@ -444,12 +478,13 @@ static void golden(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_hand),        cmocka_unit_test(scores_by_hand),
-        cmocka_unit_test(nothing_there),  cmocka_unit_test(gaps),
-        cmocka_unit_test(sizes_differ),   cmocka_unit_test(assignment),
-        cmocka_unit_test(random_images),  cmocka_unit_test(random_ties),
-        cmocka_unit_test(boundary_brute), cmocka_unit_test(boundary_full),
-        cmocka_unit_test(size_classes),   cmocka_unit_test(golden),
+        cmocka_unit_test(by_hand),       cmocka_unit_test(scores_by_hand),
+        cmocka_unit_test(centres),       cmocka_unit_test(nothing_there),
+        cmocka_unit_test(gaps),          cmocka_unit_test(sizes_differ),
+        cmocka_unit_test(assignment),    cmocka_unit_test(random_images),
+        cmocka_unit_test(random_ties),   cmocka_unit_test(boundary_brute),
+        cmocka_unit_test(boundary_full), cmocka_unit_test(size_classes),
+        cmocka_unit_test(golden),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

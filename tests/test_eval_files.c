@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include "host/eval_files.h"
+#include "host/eval_picks.h"
 #include "host/eval_run.h"
 #include "host/eval_support.h"
 #include "tmp_dir.h"
@@ -137,6 +138,94 @@ static void supports(void **state)
     assert_int_equal(parse("id,support\nx,2\n", v), LP_EFORMAT);
 }
 
+static lp_status picks_of(const char *text, const char *path, lp_picks *p)
+{
+    lp_err err;
+
+    memset(p, 0, sizeof *p);
+    return lp_picks_parse(text, strlen(text), lp_picks_kind_of(path), path, p, &err);
+}
+
+static void picks_equal(const lp_picks *p, int i, double y, double x, const char *image)
+{
+    assert_true(i < p->n);
+    LP_ASSERT_CLOSE(p->pick[i].y, y, 0, 0);
+    LP_ASSERT_CLOSE(p->pick[i].x, x, 0, 0);
+    assert_string_equal(p->name[p->pick[i].image], image);
+}
+
+static void coordinates(void **state)
+{
+    lp_picks p;
+
+    (void)state;
+    assert_int_equal(picks_of("10\t20\t8\t6\n-1.5 0 3 3 0.5\r\n\n", "d/m1.box", &p), LP_OK);
+    assert_int_equal(p.n, 2);
+    picks_equal(&p, 0, 23, 14, "m1");
+    picks_equal(&p, 1, 1.5, 0, "m1");
+    assert_true(isnan(p.pick[0].score) && p.pick[1].score == 0.5);
+    lp_picks_free(&p);
+
+    assert_int_equal(picks_of("", "m2.box", &p), LP_OK); /* an image without picks */
+    assert_int_equal(lp_picks_find(&p, "m2"), 0);
+    assert_int_equal(lp_picks_find(&p, "m1"), -1);
+    lp_picks_free(&p);
+
+    assert_int_equal(picks_of("data_global\n\n_cbox_format_version 1.0\n\ndata_cryolo\n\nloop_\n"
+                              "_CoordinateX #1\n_CoordinateY #2\n_CoordinateZ #3\n_Width #4\n"
+                              "_Height #5\n_Depth #6\n_EstWidth #7\n_EstHeight #8\n"
+                              "_Confidence #9\n_NumBoxes #10\n_Angle #11\n"
+                              "10 20 <NA> 8 6 1 9 9 0.25 1 <NA>\n\n"
+                              "data_cryolo_include\n\nloop_\n_CoordinateX #1\n_CoordinateY #2\n"
+                              "_Width #3\n_Height #4\n1 1 1 1\n",
+                              "x/m3.cbox", &p),
+                     LP_OK);
+    assert_int_equal(p.n, 1);
+    picks_equal(&p, 0, 23, 14, "m3");
+    assert_true(p.pick[0].score == 0.25);
+    lp_picks_free(&p);
+
+    assert_int_equal(picks_of("# version 30001\n\ndata_optics\n\nloop_\n_rlnVoltage #1\n300\n\n"
+                              "data_particles\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n"
+                              "_rlnMicrographName #3\n_rlnAutopickFigureOfMerit #4\n"
+                              "1.5 2.5 MotionCorr/a.1.mrc 3\n7 8 000001@b.mrcs -1e-1\n",
+                              "all.star", &p),
+                     LP_OK);
+    assert_int_equal(p.n, 2);
+    picks_equal(&p, 0, 2.5, 1.5, "a.1");
+    assert_true(p.pick[1].score == -0.1);
+    assert_int_equal(p.n_names, 2);
+    lp_picks_free(&p);
+
+    assert_int_equal(
+        picks_of("data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n1 2\n", "m4_autopick.star", &p),
+        LP_OK);
+    picks_equal(&p, 0, 2, 1, "m4");
+    lp_picks_free(&p);
+
+    assert_int_equal(picks_of("image_name\tx_coord\ty_coord\tscore\nm5\t3\t4\t0.5\nm6\t5\t6\t1\n",
+                              "topaz.txt", &p),
+                     LP_OK);
+    picks_equal(&p, 0, 4, 3, "m5");
+    picks_equal(&p, 1, 6, 5, "m6");
+    assert_int_equal(p.n_names, 2);
+    lp_picks_free(&p);
+    assert_int_equal(picks_of("m5 3 4\n", "topaz.txt", &p), LP_OK);
+    picks_equal(&p, 0, 4, 3, "m5");
+    lp_picks_free(&p);
+
+    assert_int_equal(picks_of("1 2 3\n", "m.box", &p), LP_EFORMAT);
+    lp_picks_free(&p);
+    assert_int_equal(picks_of("1 2 nan 4\n", "m.box", &p), LP_EFORMAT);
+    lp_picks_free(&p);
+    assert_int_equal(picks_of("data_\nloop_\n_rlnVoltage\n300\n", "m.star", &p), LP_EFORMAT);
+    lp_picks_free(&p);
+    assert_int_equal(picks_of("hello world\nfoo bar\n", "m.txt", &p), LP_EFORMAT);
+    lp_picks_free(&p);
+    assert_int_equal(lp_picks_kind_of("a.star/b"), LP_PICKS_NONE);
+    assert_int_equal(lp_picks_kind_of("a.tif"), LP_PICKS_NONE);
+}
+
 static void curve(void **state)
 {
     static uint32_t t[] = {1, 1, 0, 2, 2, 0, 3, 3}, p[] = {1, 1, 0, 2, 2, 5, 0, 0};
@@ -228,9 +317,10 @@ static void worst(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pairing),  cmocka_unit_test(plain_names), cmocka_unit_test(pairing_errors),
-        cmocka_unit_test(supports), cmocka_unit_test(curve),       cmocka_unit_test(long_curve),
-        cmocka_unit_test(worst),
+        cmocka_unit_test(pairing),        cmocka_unit_test(plain_names),
+        cmocka_unit_test(pairing_errors), cmocka_unit_test(supports),
+        cmocka_unit_test(coordinates),    cmocka_unit_test(curve),
+        cmocka_unit_test(long_curve),     cmocka_unit_test(worst),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ ev 0 "through .png" --truth "$tmp/t" --pred "$tmp/s" --size_edges 12 --boundary_
 seg 0 "prediction" --diameter 20 --savedir "$tmp/p" "$tmp/im"
 ev 0 "all outputs" --truth "$tmp/t" --pred "$tmp/p" --images "$tmp/im" --json "$tmp/e.json" --csv "$tmp/e.csv" --report "$tmp/e.html"
 check "csv: a row per image" test "$(wc -l <"$tmp/e.csv")" -eq 4
-check "csv: 26 columns" test "$(awk -F, '{ print NF }' "$tmp/e.csv" | sort -u)" = 26
+check "csv: 31 columns" test "$(awk -F, '{ print NF }' "$tmp/e.csv" | sort -u)" = 31
 check "json: images" grep -q '"n_images":	3' "$tmp/e.json"
 check "report: pictures" test "$(grep -c 'data:image/png;base64' "$tmp/e.html")" -eq 3
 check "report: plots" test "$(grep -c '<figure class=plot>' "$tmp/e.html")" -eq 2
@@ -109,6 +109,38 @@ seg 0 "another size" --savedir "$tmp/q" "$tmp/big/m2.png"
 ev 1 "size differs" --truth "$tmp/t" --pred "$tmp/q"
 one_line "size differs: one line"
 says "size differs: said" "the truth is 90 x 100 (height x width) and the prediction 80 x 100"
+
+# Coordinates of other pickers: the centres of the true particles, and one that is false.
+mkdir "$tmp/box" "$tmp/topaz" "$tmp/two"
+printf 'image_name\tx_coord\ty_coord\tscore\nm1\t-5\t-5\t0.5\n' >"$tmp/topaz/picks.txt"
+for i in 1 2 3; do
+    awk -F, 'NR > 1 { print $3 - 10 "\t" $2 - 5 "\t20\t10" }' "$tmp/s/m${i}_particles.csv" >"$tmp/box/m$i.box"
+    awk -F, -v m=m$i 'NR > 1 { print m "\t" $3 "\t" $2 "\t1" }' "$tmp/s/m${i}_particles.csv" >>"$tmp/topaz/picks.txt"
+done
+ev 0 "boxes" --truth "$tmp/t" --pred "$tmp/box" --csv "$tmp/box.csv" --json "$tmp/box.json"
+check "boxes: nothing on stderr" test ! -s "$tmp/err"
+out "boxes: all found" "^  centre inside +1.000 +1.000 +1.000 +1.000$"
+check "boxes: csv has as many columns" test "$(awk -F, '{ print NF }' "$tmp/box.csv" | sort -u)" = 31
+check "boxes: no IoU in the JSON" grep -q '"ap50":	null' "$tmp/box.json"
+ev 0 "Topaz" --truth "$tmp/t" --pred "$tmp/topaz/picks.txt"
+out "Topaz: one is false" "^  m1 +[0-9]+ +1 +0 "
+ev 0 "Topaz, one image" --truth "$tmp/t/m1_labels.tif" --pred "$tmp/topaz/picks.txt"
+says "Topaz, one image: the others are named" "2 predictions without truth passed over: m2"
+ev 0 "masks by centre" --truth "$tmp/t" --pred "$tmp/s"
+out "masks by centre: all found" "^  centre inside +1.000 +1.000 +1.000 +1.000$"
+ev 2 "coordinates: no report" --truth "$tmp/t" --pred "$tmp/box" --report "$tmp/x.html"
+one_line "coordinates: no report: one line"
+cp "$tmp/box/m1.box" "$tmp/two/m1.box"
+cp "$tmp/box/m1.box" "$tmp/two/m1.star"
+ev 2 "two formats" --truth "$tmp/t" --pred "$tmp/two"
+one_line "two formats: one line"
+rm "$tmp/box/m2.box"
+ev 1 "coordinates of an image missing" --truth "$tmp/t" --pred "$tmp/box"
+says "coordinates of an image missing: named" "$tmp/t/m2_labels.tif"
+echo "1 2 x 4" >"$tmp/box/m2.box"
+ev 1 "coordinates damaged" --truth "$tmp/t" --pred "$tmp/box"
+one_line "coordinates damaged: one line"
+says "coordinates damaged: named" "$tmp/box/m2.box: line 1"
 
 # Nothing on either side.
 mkdir "$tmp/n" "$tmp/ni"
