@@ -249,7 +249,7 @@ static int by_id(const void *a, const void *b)
 }
 
 void lp_eval_count_points(const lp_eval_overlap *o, const lp_labels *truth, double (*yx)[2],
-                          int64_t n, lp_eval_counts *out, uint8_t *found)
+                          int64_t n, lp_eval_counts *out, uint8_t *found, int32_t *hit)
 {
     lp_eval_counts c = {.n_true = o->nt, .n_pred = n, .points = 1};
     int64_t i;
@@ -260,10 +260,13 @@ void lp_eval_count_points(const lp_eval_overlap *o, const lp_labels *truth, doub
         const uint32_t *at;
         uint32_t id;
 
+        if (hit) hit[i] = -1;
         if (!(y >= 0 && x >= 0 && y < truth->Ly && x < truth->Lx)) continue;
         id = truth->data[(size_t)y * truth->Lx + (size_t)x];
         at = id ? bsearch(&id, o->true_id, (size_t)o->nt, sizeof id, by_id) : NULL;
-        if (!at || found[at - o->true_id]) continue;
+        if (!at) continue;
+        if (hit) hit[i] = (int32_t)(at - o->true_id);
+        if (found[at - o->true_id]) continue;
         found[at - o->true_id] = 1;
         c.tp_centre++;
     }
@@ -302,7 +305,7 @@ static lp_status count_centres(const lp_eval_overlap *o, const lp_labels *truth,
         yx[i][0] /= (double)o->pred_area[i];
         yx[i][1] /= (double)o->pred_area[i];
     }
-    lp_eval_count_points(o, truth, yx, o->np, &c, found);
+    lp_eval_count_points(o, truth, yx, o->np, &c, found, NULL);
     *tp = c.tp_centre;
 done:
     free(yx);

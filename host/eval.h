@@ -82,10 +82,10 @@ lp_status lp_eval_count(const lp_eval_overlap *o, const lp_labels *truth, const 
                         double boundary_scale, lp_eval_counts *out, int32_t *pred_of, lp_err *err);
 
 /* Predictions that are points, yx [n] (px, whole at the centres of pixels). found [nt] receives 1
- * for true particles with a point in them. Only n_true, n_pred, tp_centre of *out are set, and
- * points. */
+ * for true particles with a point in them, hit [n] (may be NULL) the particle that each point is
+ * in, or -1. Only n_true, n_pred, tp_centre of *out are set, and points. */
 void lp_eval_count_points(const lp_eval_overlap *o, const lp_labels *truth, double (*yx)[2],
-                          int64_t n, lp_eval_counts *out, uint8_t *found);
+                          int64_t n, lp_eval_counts *out, uint8_t *found, int32_t *hit);
 
 void lp_eval_add(lp_eval_counts *sum, const lp_eval_counts *c);
 lp_eval_scores lp_eval_score(const lp_eval_counts *c);

@@ -53,18 +53,46 @@ done:
     return st;
 }
 
+/* Scores of an image's points, and the best in each particle. */
+static lp_status score_points(const lp_picks *picks, int image, const int32_t *hit,
+                              lp_eval_result *r)
+{
+    int64_t i, n = 0;
+    int32_t k;
+
+    r->support = malloc(((size_t)r->c.n_pred + 1) * sizeof *r->support);
+    r->best = malloc(((size_t)r->o.nt + 1) * sizeof *r->best);
+    if (!r->support || !r->best)
+        return lp_fail_mem(&r->failed, r->file->truth, 8.0 * (double)r->c.n_pred);
+    for (k = 0; k < r->o.nt; k++) r->best[k] = NAN;
+    for (i = 0; i < picks->n; i++) {
+        double v = picks->pick[i].score;
+
+        if (picks->pick[i].image != image) continue;
+        if (isnan(v)) { /* no score, no curve */
+            free(r->support);
+            r->support = NULL;
+            break;
+        }
+        if (hit[n] >= 0 && !(r->best[hit[n]] >= v)) r->best[hit[n]] = v;
+        r->support[n++] = v;
+    }
+    return LP_OK;
+}
+
 /* Predictions are points; o has no predicted particles then. */
 static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks, lp_eval_result *r)
 {
     lp_labels t = {0}, none = {0};
     double(*yx)[2] = malloc(((size_t)picks->n + 1) * sizeof *yx);
+    int32_t *hit = malloc(((size_t)picks->n + 1) * sizeof *hit);
     int image = lp_picks_find(picks, f->name);
     lp_err *err = &r->failed;
     int64_t i, n = 0;
     lp_status st;
 
-    if (!yx) {
-        st = lp_fail_mem(err, f->truth, 16.0 * (double)picks->n);
+    if (!yx || !hit) {
+        st = lp_fail_mem(err, f->truth, 20.0 * (double)picks->n);
         goto done;
     }
     for (i = 0; i < picks->n; i++) {
@@ -81,10 +109,12 @@ static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks, l
         st = lp_fail_mem(err, f->truth, r->o.nt);
         goto done;
     }
-    lp_eval_count_points(&r->o, &t, yx, n, &r->c, r->found);
+    lp_eval_count_points(&r->o, &t, yx, n, &r->c, r->found, hit);
+    if ((st = score_points(picks, image, hit, r))) goto done;
     r->s = lp_eval_score(&r->c);
 done:
     free(yx);
+    free(hit);
     lp_labels_free(&t);
     lp_labels_free(&none);
     return st;
@@ -116,6 +146,38 @@ done:
     return st;
 }
 
+/* With a score for every point and more than one value. */
+static lp_status make_point_curve(lp_eval_set *s, lp_err *err)
+{
+    double *score = malloc(((size_t)s->sum.n_pred + 1) * sizeof *score);
+    double *best = malloc(((size_t)s->sum.n_true + 1) * sizeof *best);
+    int64_t n = 0, nt = 0;
+    lp_status st = LP_OK;
+    int i, complete = 1;
+
+    if (!score || !best) {
+        st = lp_fail_mem(err, "thresholds", 8.0 * (double)(s->sum.n_pred + s->sum.n_true));
+        goto done;
+    }
+    for (i = 0; i < s->n && complete; i++) {
+        const lp_eval_result *r = &s->item[i];
+
+        if (r->failed.status) continue;
+        complete = r->support != NULL;
+        if (!complete) break;
+        if (r->c.n_pred) memcpy(score + n, r->support, (size_t)r->c.n_pred * sizeof *score);
+        if (r->o.nt) memcpy(best + nt, r->best, (size_t)r->o.nt * sizeof *best);
+        n += r->c.n_pred;
+        nt += r->o.nt;
+    }
+    if (complete) st = lp_eval_curve_points(score, n, best, nt, &s->curve, &s->n_curve, err);
+    if (!st && s->n_curve < 2) s->n_curve = 0;
+done:
+    free(score);
+    free(best);
+    return st;
+}
+
 static lp_status add_up(lp_eval_set *s, lp_err *err)
 {
     lp_eval_scores *all = malloc((size_t)s->n * sizeof *all);
@@ -137,7 +199,7 @@ static lp_status add_up(lp_eval_set *s, lp_err *err)
     s->pooled = lp_eval_score(&s->sum);
     s->mean = lp_eval_mean(all, n);
     free(all);
-    return s->sum.points ? LP_OK : make_curve(s, err);
+    return s->sum.points ? make_point_curve(s, err) : make_curve(s, err);
 }
 
 static lp_status check_missing(const lp_eval_files *f, lp_err *err)
@@ -201,6 +263,7 @@ void lp_eval_set_free(lp_eval_set *s)
         lp_eval_overlap_free(&s->item[i].o);
         free(s->item[i].pred_of);
         free(s->item[i].found);
+        free(s->item[i].best);
         free(s->item[i].support);
     }
     free(s->item);

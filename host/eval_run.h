@@ -21,7 +21,9 @@ typedef struct {
     lp_eval_overlap o;
     int32_t *pred_of; /* [o.nt] match at IoU 0.5, or -1 */
     uint8_t *found;   /* [o.nt] of coordinates only: 1 where a point lies in the particle */
-    double *support;  /* [o.np], or NULL without a table */
+    double *support;  /* [o.np], or NULL without a table; of points: [c.n_pred] their scores, or
+                         NULL where not all have one */
+    double *best;     /* [o.nt] of points with scores: the best in the particle, NaN without one */
     lp_eval_counts c;
     lp_eval_scores s;
 } lp_eval_result;

@@ -201,3 +201,30 @@ done:
     free(pred_of);
     return st;
 }
+
+lp_status lp_eval_curve_points(const double *score, int64_t n, const double *best, int64_t nt,
+                               lp_eval_point **out, int *n_points, lp_err *err)
+{
+    double *v = malloc(((size_t)n + 1) * sizeof *v);
+    lp_eval_point *pt = calloc(LP_EVAL_MAX_POINTS, sizeof *pt);
+    int64_t j;
+    int i, k;
+
+    if (!v || !pt) {
+        free(v);
+        free(pt);
+        return lp_fail_mem(err, "thresholds", (double)n * sizeof *v);
+    }
+    if (n) memcpy(v, score, (size_t)n * sizeof *v);
+    k = distinct(v, (size_t)n);
+    for (i = 0; i < k; i++) {
+        pt[i].threshold = v[i];
+        pt[i].n_true = nt;
+        for (j = 0; j < n; j++) pt[i].n_pred += score[j] >= v[i];
+        for (j = 0; j < nt; j++) pt[i].tp[0] += best[j] >= v[i];
+    }
+    free(v);
+    *out = pt;
+    *n_points = k;
+    return LP_OK;
+}

@@ -17,7 +17,7 @@ lp_status lp_eval_support_read(const char *path, const uint32_t *ids, int32_t n_
 typedef struct {
     double threshold; /* predictions with support >= threshold count */
     int64_t n_true, n_pred;
-    int64_t tp[3]; /* at IoU 0.5, 0.75, 0.9 */
+    int64_t tp[3]; /* at IoU 0.5, 0.75, 0.9; of points: [0] by centre */
 } lp_eval_point;
 
 #define LP_EVAL_MAX_POINTS 200
@@ -27,5 +27,10 @@ typedef struct {
  * is 1. Without any prediction it is 0. *out is the caller's, to free(). */
 lp_status lp_eval_curve(const lp_eval_overlap *const *o, const double *const *support, int n,
                         lp_eval_point **out, int *n_points, lp_err *err);
+
+/* The same for points: score [n] of all predictions, best [nt] of the points in each true particle
+ * (NaN without one). Only tp[0] of a point is set: particles with a centre inside. */
+lp_status lp_eval_curve_points(const double *score, int64_t n, const double *best, int64_t nt,
+                               lp_eval_point **out, int *n_points, lp_err *err);
 
 #endif

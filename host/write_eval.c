@@ -316,7 +316,7 @@ static cJSON *json_class(const lp_eval_class *c)
     return j;
 }
 
-static cJSON *json_point(const lp_eval_point *p)
+static cJSON *json_point(const lp_eval_point *p, int points)
 {
     static const char *const th[] = {"50", "75", "90"};
     cJSON *j = cJSON_CreateObject();
@@ -326,12 +326,14 @@ static cJSON *json_point(const lp_eval_point *p)
 
     cJSON_AddNumberToObject(j, "threshold", p->threshold);
     cJSON_AddNumberToObject(j, "n_pred", (double)p->n_pred);
-    for (k = 0; k < 3; k++) {
-        snprintf(name, sizeof name, "precision%s", th[k]);
+    for (k = 0; k < (points ? 1 : 3); k++) {
+        const char *before = points ? "centre_" : "", *after = points ? "" : th[k];
+
+        snprintf(name, sizeof name, "%sprecision%s", before, after);
         cJSON_AddNumberToObject(j, name, part(p->tp[k], p->n_pred));
-        snprintf(name, sizeof name, "recall%s", th[k]);
+        snprintf(name, sizeof name, "%srecall%s", before, after);
         cJSON_AddNumberToObject(j, name, part(p->tp[k], p->n_true));
-        snprintf(name, sizeof name, "ap%s", th[k]);
+        snprintf(name, sizeof name, "%sap%s", before, after);
         cJSON_AddNumberToObject(j, name, (double)p->tp[k] / (all - (double)p->tp[k]));
     }
     return j;
@@ -362,7 +364,8 @@ lp_status lp_write_eval_json(const char *path, const lp_eval_set *s, const lp_ev
     list = cJSON_AddArrayToObject(j, "size_classes");
     for (i = 0; i < s->n_cls; i++) cJSON_AddItemToArray(list, json_class(&s->cls[i]));
     list = cJSON_AddArrayToObject(j, "thresholds");
-    for (i = 0; i < s->n_curve; i++) cJSON_AddItemToArray(list, json_point(&s->curve[i]));
+    for (i = 0; i < s->n_curve; i++)
+        cJSON_AddItemToArray(list, json_point(&s->curve[i], s->sum.points));
     list = cJSON_AddArrayToObject(j, "images");
     for (i = 0; i < s->n; i++) cJSON_AddItemToArray(list, json_image(&s->item[i]));
     text = cJSON_Print(j);

@@ -104,6 +104,7 @@ static void centres(void **state)
     lp_labels t = from_text(truth);
     lp_eval_overlap o;
     uint8_t found[2];
+    int32_t hit[8];
 
     (void)state;
     assert_int_equal(c.n_true, 2);
@@ -112,15 +113,16 @@ static void centres(void **state)
     LP_ASSERT_CLOSE(lp_eval_score(&c).centre_precision, 0.5, 0, 0);
     LP_ASSERT_CLOSE(lp_eval_score(&c).centre_ap, 0.5, 0, 0);
     assert_int_equal(lp_eval_overlap_new(&t, &t, &o, NULL), LP_OK);
-    lp_eval_count_points(&o, &t, yx, 8, &c, found);
+    lp_eval_count_points(&o, &t, yx, 8, &c, found, hit);
     assert_int_equal(c.n_pred, 8);
     assert_int_equal(c.tp_centre, 2);
     assert_true(found[0] == 1 && found[1] == 1);
+    assert_true(hit[0] == 0 && hit[1] == 0 && hit[2] == -1 && hit[3] == 1 && hit[6] == -1);
     assert_true(isnan(lp_eval_score(&c).ap[0]) && isnan(lp_eval_score(&c).boundary_f));
     LP_ASSERT_CLOSE(lp_eval_score(&c).centre_f1, 0.4, 1e-15, 0);
-    lp_eval_count_points(&o, &t, yx + 2, 1, &c, found); /* y 1.5 is row 2 */
+    lp_eval_count_points(&o, &t, yx + 2, 1, &c, found, hit); /* y 1.5 is row 2 */
     assert_int_equal(c.tp_centre, 0);
-    lp_eval_count_points(&o, &t, yx + 1, 1, &c, found);
+    lp_eval_count_points(&o, &t, yx + 1, 1, &c, found, hit);
     assert_true(c.tp_centre == 1 && found[0] == 1 && found[1] == 0);
     lp_eval_overlap_free(&o);
     lp_labels_free(&t);

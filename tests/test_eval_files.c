@@ -257,6 +257,29 @@ static void curve(void **state)
     lp_eval_overlap_free(&o);
 }
 
+static void point_curve(void **state)
+{
+    /* Three particles: two points in the first, one in the second, none in the third. */
+    static const double score[] = {.9, .5, .7, .2}, best[] = {.9, .5, NAN};
+    static const int n_pred[] = {4, 3, 2, 1}, tp[] = {2, 2, 1, 1};
+    lp_eval_point *pt;
+    int n, i;
+
+    (void)state;
+    assert_int_equal(lp_eval_curve_points(score, 4, best, 3, &pt, &n, NULL), LP_OK);
+    assert_int_equal(n, 4);
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(pt[i].n_true, 3);
+        assert_int_equal(pt[i].n_pred, n_pred[i]);
+        assert_int_equal(pt[i].tp[0], tp[i]);
+    }
+    assert_true(pt[0].threshold == .2 && pt[3].threshold == .9);
+    free(pt);
+    assert_int_equal(lp_eval_curve_points(score, 0, best, 3, &pt, &n, NULL), LP_OK);
+    assert_int_equal(n, 0);
+    free(pt);
+}
+
 /* More values than points: the ends stay, the order too. */
 static void long_curve(void **state)
 {
@@ -320,7 +343,8 @@ int main(void)
         cmocka_unit_test(pairing),        cmocka_unit_test(plain_names),
         cmocka_unit_test(pairing_errors), cmocka_unit_test(supports),
         cmocka_unit_test(coordinates),    cmocka_unit_test(curve),
-        cmocka_unit_test(long_curve),     cmocka_unit_test(worst),
+        cmocka_unit_test(long_curve),     cmocka_unit_test(point_curve),
+        cmocka_unit_test(worst),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

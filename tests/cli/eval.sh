@@ -122,7 +122,9 @@ check "boxes: nothing on stderr" test ! -s "$tmp/err"
 out "boxes: all found" "^  centre inside +1.000 +1.000 +1.000 +1.000$"
 check "boxes: csv has as many columns" test "$(awk -F, '{ print NF }' "$tmp/box.csv" | sort -u)" = 31
 check "boxes: no IoU in the JSON" grep -q '"ap50":	null' "$tmp/box.json"
-ev 0 "Topaz" --truth "$tmp/t" --pred "$tmp/topaz/picks.txt"
+ev 0 "Topaz" --truth "$tmp/t" --pred "$tmp/topaz/picks.txt" --json "$tmp/topaz.json"
+check "Topaz: scores give a curve" test "$(grep -c '"threshold":' "$tmp/topaz.json")" -eq 2
+check "Topaz: without the false one, precision 1" sh -c "grep -A 3 '\"threshold\":	1,' '$tmp/topaz.json' | grep -q '\"centre_precision\":	1,'"
 out "Topaz: one is false" "^  m1 +[0-9]+ +1 +0 "
 ev 0 "Topaz, one image" --truth "$tmp/t/m1_labels.tif" --pred "$tmp/topaz/picks.txt"
 says "Topaz, one image: the others are named" "2 predictions without truth passed over: m2"
