@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "commands.h"
+#include "diameters.h"
 #include "inputs.h"
+#include "merge_text.h"
 #include "options.h"
 #include "segment_run.h"
 
@@ -15,6 +17,8 @@ typedef struct {
     lp_run_options run;
     lp_inputs_options find;
     const char *dir, *image_path, *model, *backend, *precision, *compat;
+    const char *diameters, *method, *levels;
+    double threshold;
     int all_channels, do_3d, help, version, verbose;
     double stitch_threshold;
 } args;
@@ -65,6 +69,31 @@ static lp_status check(args *a, int seen_lowhigh, int seen_page, lp_err *err)
     return LP_OK;
 }
 
+/* Options of several diameters. */
+static lp_status check_diameters(args *a, int has_diameter, int has_threshold, lp_diameters *d,
+                                 lp_err *err)
+{
+    lp_run_options *r = &a->run;
+    lp_status st;
+
+    if (!a->diameters) {
+        const char *lone = a->method ? "merge" : a->levels ? "levels" : "threshold";
+
+        if (a->method || a->levels || has_threshold)
+            return lp_fail(err, LP_EARG, "--%s: goes with --diameters", lone);
+        return LP_OK;
+    }
+    if (has_diameter) return lp_fail(err, LP_EARG, "--diameter and --diameters: give one of them");
+    if (r->save_flows)
+        return lp_fail(err, LP_EARG, "--save_flows: goes with one --diameter, not --diameters");
+    if ((st = lp_diameters_parse(a->diameters, d, err))) return st;
+    r->merge = lp_merge_defaults();
+    r->merge.min_size = r->segment.min_size;
+    r->diameters = d->d;
+    r->n_diameters = d->n;
+    return lp_merge_text_parse(a->method, a->levels, has_threshold, a->threshold, &r->merge, err);
+}
+
 int lp_cmd_segment(int argc, char **argv)
 {
     args a = {.run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1}};
@@ -74,7 +103,8 @@ int lp_cmd_segment(int argc, char **argv)
     lp_inputs in = {0};
     lp_err err = {0};
     lp_status st;
-    int n = 0, code = 0, lowhigh = 0, page = 0;
+    lp_diameters diameters = {0};
+    int n = 0, code = 0, lowhigh = 0, page = 0, diameter = 0, threshold = 0;
 
     *s = lp_segment_defaults();
     {
@@ -94,6 +124,12 @@ int lp_cmd_segment(int argc, char **argv)
             {"model", LP_OPT_STRING, &a.model, "FILE", ".h5 or Cellpose .pth (default: bundled)"},
             {"pretrained_model", LP_OPT_STRING, &a.model, "FILE", "the same"},
             {"diameter", LP_OPT_DOUBLE, &s->diameter, "PX", "of the particles (30); 0: estimate"},
+            {"diameters", LP_OPT_STRING, &a.diameters, "LIST",
+             "many, merged: MIN:MAX:STEP, MIN:MAX:xRATIO or A,B,C"},
+            {"merge", LP_OPT_STRING, &a.method, "METHOD", "scale (default), votes or affinity"},
+            {"threshold", LP_OPT_DOUBLE, &a.threshold, "T",
+             "support that particles must exceed (0.7)"},
+            {"levels", LP_OPT_STRING, &a.levels, "A,B,C", "of votes and affinity, falling"},
             {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto, cpu or cuda"},
             {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
             {"threads", LP_OPT_INT, &r->session.threads, "N", "CPU threads (all)"},
@@ -185,9 +221,12 @@ int lp_cmd_segment(int argc, char **argv)
         for (i = 0; table[i].name; i++) {
             if (!strcmp(table[i].name, "lowhigh")) lowhigh = seen[i];
             if (!strcmp(table[i].name, "page")) page = seen[i];
+            if (!strcmp(table[i].name, "diameter")) diameter = seen[i];
+            if (!strcmp(table[i].name, "threshold")) threshold = seen[i];
         }
     }
     if ((st = check(&a, lowhigh, page, &err))) goto done;
+    if ((st = check_diameters(&a, diameter, threshold, &diameters, &err))) goto done;
     if (a.dir) names[n++] = (char *)(size_t)a.dir;
     if (a.image_path) names[n++] = (char *)(size_t)a.image_path;
     if (n == 0) {
@@ -204,6 +243,7 @@ int lp_cmd_segment(int argc, char **argv)
 done:
     if (st) code = fail(st, &err);
     lp_inputs_free(&in);
+    lp_diameters_free(&diameters);
     free(model);
     free(names);
     return code;

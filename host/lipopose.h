@@ -135,6 +135,70 @@ lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int L
                      const lp_segment_options *options, lp_result *out, lp_err *err);
 void lp_result_free(lp_result *r);
 
+/* Many diameters. What was found at each of them (the candidates) is kept and merged into one
+ * mask; another threshold or method afterwards needs no inference. */
+typedef struct lp_layers lp_layers;
+void lp_layers_free(lp_layers **s); /* NULL is fine; clears the pointer */
+
+typedef struct {
+    lp_layers *layers;
+    int ntiles;
+    uint32_t flat_channels; /* see lp_result */
+    double seconds[LP_T_NSTAGES];
+} lp_diameters_result;
+
+/* lp_segment at each of diameters [n] (px, n >= 1; options->diameter is not used), with one
+ * normalisation; on_tiles counts the tiles of all. On success out->layers is the caller's. */
+lp_status lp_segment_diameters(lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                               const lp_segment_options *options, const double *diameters, int n,
+                               lp_diameters_result *out, lp_err *err);
+
+typedef enum {
+    LP_MERGE_SCALE,   /* masks that agree, weighted by how well the diameter fits their size */
+    LP_MERGE_VOTES,   /* pixels by the number of diameters (LipoPose, 2023) */
+    LP_MERGE_AFFINITY /* pairs of pixels by the number of diameters */
+} lp_merge_method;
+
+#define LP_MERGE_MAX_LEVELS 64
+
+typedef struct {
+    lp_merge_method method;
+    /* Particles need more support or votes than this. NaN: 0.7 for scale, else the last level.
+     * Between two levels, votes and affinity take the higher one. */
+    double threshold;
+    /* Falling, levels[n_levels]. n_levels 0: 20, 15, 10, 8, 5, 3, 2, 1, 0, for votes and affinity
+     * times the density of the diameters relative to 20:150:5. For scale, they only sort. */
+    double levels[LP_MERGE_MAX_LEVELS];
+    int n_levels;
+    double sigma; /* scale: of ln(size of the mask / diameter) */
+    double iou;   /* scale: of two masks of the same particle, at least */
+    int min_size; /* votes, affinity: pixels; smaller components are no particles */
+} lp_merge_options;
+
+/* scale, threshold NaN, default levels, sigma 0.25, iou 0.5, min_size 15. */
+lp_merge_options lp_merge_defaults(void);
+
+typedef struct {
+    double support;                    /* see host/merge.h */
+    int n_diameters;                   /* that found it */
+    double diameter_min, diameter_max; /* the smallest and largest of them, px */
+    double level;                      /* the highest that it exceeds */
+    double flow_error, cellprob;       /* weighted means of the candidates', NaN where unknown */
+} lp_merged_particle;
+
+typedef struct {
+    int Ly, Lx;
+    uint32_t *masks; /* [Ly][Lx] 0 background, 1 .. n in order of acceptance: best first */
+    uint32_t n;
+    lp_merged_particle *particle; /* [n] of particle i+1 */
+} lp_merged;
+
+/* On success *out is the caller's (lp_merged_free). A lower threshold only adds particles at the
+ * end. The same bytes for any number of threads and order of diameters. */
+lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merged *out,
+                   lp_err *err);
+void lp_merged_free(lp_merged *m);
+
 /* "0.1.0" */
 const char *lp_version(void);
 

@@ -23,7 +23,8 @@ typedef struct {
     double circularity;    /* 4 pi area / perimeter^2, at most 1; scatters by 3 % at a diameter
                               of 10 px, by 1 % at 30 */
     double mean_intensity; /* of the image values as read; NaN without an image */
-    double support;        /* number of diameters (or their weight) that found it */
+    double support;        /* votes, or weight of the diameters (merge.h) that found it */
+    int n_diameters;       /* how many found it */
     double diameter_min, diameter_max; /* smallest and largest such diameter, px */
     double level;                      /* merging level that accepted it; 0 for a single diameter */
     double mean_cellprob;              /* logit; NaN without cellprob */
@@ -34,9 +35,9 @@ typedef struct {
 /* Measures every label of lb, in ascending order of label; gaps are skipped.
  * image [Ly][Lx]: original values, may be NULL. cellprob [Ly][Lx]: logit, may be NULL.
  * flow_error [n_flow_error]: of label i+1, may be NULL.
- * diameter: the diameter used, px; support is set to 1, diameter_min and _max to it,
- * level to 0 (merging overwrites them).
- * *out [*n] is the caller's, to free(); never NULL on success, also for zero particles. */
+ * diameter: the diameter used, px; support and n_diameters are set to 1, diameter_min and _max to
+ * it, level to 0 (merging overwrites them). *out [*n] is the caller's, to free(); never NULL on
+ * success, also for zero particles. */
 lp_status lp_measure_particles(const lp_labels *lb, const float *image, const float *cellprob,
                                const float *flow_error, int64_t n_flow_error, double diameter,
                                lp_particle **out, int64_t *n, lp_err *err);

@@ -38,6 +38,10 @@ static lp_status grey_plane(const lp_image *im, const lp_segment_options *o, flo
     int c;
 
     *mean = NULL;
+    if (!im->data) {
+        *plane = NULL;
+        return LP_OK;
+    }
     if (im->nchan == 1 || o->chan != 0) {
         *plane = im->data + (o->chan > 0 && o->chan <= im->nchan ? (size_t)(o->chan - 1) * n : 0);
         return LP_OK;
@@ -60,7 +64,7 @@ static lp_status at_image_size(const float *in, int nchan, const lp_result *seg,
     size_t bytes = (size_t)nchan * seg->Ly * seg->Lx * sizeof(float);
 
     *own = NULL;
-    if (seg->net_Ly == seg->Ly && seg->net_Lx == seg->Lx) {
+    if (!in || (seg->net_Ly == seg->Ly && seg->net_Lx == seg->Lx)) {
         *out = in;
         return LP_OK;
     }
@@ -94,8 +98,8 @@ static lp_status write_outlines(const char *path, const float *plane, const lp_l
 }
 
 static lp_status write_h5(const char *path, const char *image, int page, const lp_labels *masks,
-                          const float *flows, const float *cellprob, const lp_results *res,
-                          const lp_run_options *o, lp_err *err)
+                          const float *flows, const float *cellprob, const lp_layers *layers,
+                          const lp_results *res, const lp_run_options *o, lp_err *err)
 {
     lp_run_file f = {
         .image = image,
@@ -110,6 +114,7 @@ static lp_status write_h5(const char *path, const char *image, int page, const l
         .masks = masks,
         .flows = flows,
         .cellprob = cellprob,
+        .candidates = layers,
     };
     lp_status st;
 
@@ -130,9 +135,27 @@ static void stages(lp_results *res, const lp_result *seg, double read, double wr
     res->n_stages = LP_T_NSTAGES + 2;
 }
 
+/* What merging knows of each particle. */
+static void take_merged(lp_particle *p, int64_t n, const lp_merged *m)
+{
+    int64_t i;
+
+    for (i = 0; i < n; i++) {
+        const lp_merged_particle *q = &m->particle[p[i].id - 1];
+
+        p[i].support = q->support;
+        p[i].n_diameters = q->n_diameters;
+        p[i].diameter_min = q->diameter_min;
+        p[i].diameter_max = q->diameter_max;
+        p[i].level = q->level;
+        p[i].flow_error = q->flow_error;
+        p[i].mean_cellprob = q->cellprob;
+    }
+}
+
 lp_status lp_results_write(const char *base, const char *image, int page, const lp_image *im,
-                           const lp_result *seg, double read, const lp_run_options *o,
-                           lp_results *out, lp_err *err)
+                           const lp_result *seg, const lp_results_merged *many, double read,
+                           const lp_run_options *o, lp_results *out, lp_err *err)
 {
     lp_labels masks = {.data = seg->masks, .Ly = seg->Ly, .Lx = seg->Lx};
     lp_results res = {
@@ -149,6 +172,7 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     if ((st = lp_measure_particles(&masks, plane, cellprob, seg->flow_error, seg->n, seg->diameter,
                                    &res.particle, &res.n, err)))
         goto done;
+    if (many) take_merged(res.particle, res.n, many->merged);
 #define WRITE(wanted, suffix, call)                                                                \
     if (wanted) {                                                                                  \
         if ((st = name_output(base, suffix, path, &res, err))) goto done;                          \
@@ -157,19 +181,24 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     WRITE(o->save_png, "_cp_masks.png", lp_write_masks_png(path, &masks, &fits, err));
     if (!fits && res.n_outputs) free(res.output[--res.n_outputs]); /* too many labels for a PNG */
     WRITE(o->save_tif || !fits, "_cp_masks.tif", lp_write_masks(path, &masks, res.pixel_nm, err));
-    WRITE(o->save_outlines, "_outlines_cp_masks.png", write_outlines(path, plane, &masks, err));
+    WRITE(o->save_outlines && plane, "_outlines_cp_masks.png",
+          write_outlines(path, plane, &masks, err));
     WRITE(o->save_txt, "_cp_outlines.txt", lp_write_outlines_txt(path, &masks, err));
     WRITE(o->save_rois, "_rois.zip", lp_write_rois(path, &masks, err));
-    if (o->save_flows || o->save_h5) {
+    if (many) {
+        WRITE(many->layers, "_lipopose.h5",
+              write_h5(path, image, page, &masks, NULL, NULL, many->layers, &res, o, err));
+    } else if (o->save_flows || o->save_h5) {
         if ((st = at_image_size(seg->flows, 2, seg, &own_flows, &flows, err))) goto done;
         WRITE(o->save_flows, "_flows_cp_masks.tif",
               lp_write_flows_rgb(path, flows, seg->Ly, seg->Lx, err));
         WRITE(o->save_flows, "_dP_cp_masks.tif",
               lp_write_flows_dp(path, flows, seg->Ly, seg->Lx, err));
         WRITE(o->save_h5, "_lipopose.h5",
-              write_h5(path, image, page, &masks, flows, cellprob, &res, o, err));
+              write_h5(path, image, page, &masks, flows, cellprob, NULL, &res, o, err));
     }
-    WRITE(o->save_overlay, "_overlay.png", write_overlay(path, plane, &masks, &res, o, err));
+    WRITE(o->save_overlay && plane, "_overlay.png",
+          write_overlay(path, plane, &masks, &res, o, err));
     /* Last: who finds the table finds the rest. */
     WRITE(o->save_csv, "_particles.csv",
           lp_write_csv(path, res.particle, res.n, res.pixel_nm, err));

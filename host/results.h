@@ -20,11 +20,19 @@ typedef struct {
     int n_outputs;
 } lp_results;
 
+/* Of a run over several diameters. */
+typedef struct {
+    const lp_layers *layers; /* kept in _lipopose.h5; NULL: that file is not written */
+    const lp_merged *merged;
+} lp_results_merged;
+
 /* Measures and writes what o asks for under base + "_cp_masks.tif" and so on; every file appears
- * whole or not at all. read: seconds that reading took. *res is the caller's. */
+ * whole or not at all. read: seconds that reading took. many: NULL for a single diameter; else seg
+ * has neither flows nor cellprob. im without data: no intensities, no pictures. *res is the
+ * caller's. */
 lp_status lp_results_write(const char *base, const char *image, int page, const lp_image *im,
-                           const lp_result *seg, double read, const lp_run_options *o,
-                           lp_results *res, lp_err *err);
+                           const lp_result *seg, const lp_results_merged *many, double read,
+                           const lp_run_options *o, lp_results *res, lp_err *err);
 void lp_results_free(lp_results *res);
 
 #endif

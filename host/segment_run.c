@@ -219,6 +219,28 @@ static void warn(run *r, const char *name, const lp_image *im, const lp_result *
     }
 }
 
+/* The image at all diameters, merged: *seg has masks and times. */
+static lp_status segment_all(worker *w, const lp_image *im, const lp_segment_options *so,
+                             lp_result *seg, lp_diameters_result *found, lp_merged *merged,
+                             lp_err *err)
+{
+    const lp_run_options *o = w->r->o;
+    lp_status st = lp_segment_diameters(w->session, im->data, im->nchan, im->Ly, im->Lx, so,
+                                        o->diameters, o->n_diameters, found, err);
+
+    if (st || (st = lp_merge(found->layers, &o->merge, merged, err))) return st;
+    seg->Ly = merged->Ly;
+    seg->Lx = merged->Lx;
+    seg->n = merged->n;
+    seg->diameter = NAN;
+    seg->ntiles = found->ntiles;
+    seg->flat_channels = found->flat_channels;
+    memcpy(seg->seconds, found->seconds, sizeof seg->seconds);
+    seg->masks = merged->masks;
+    merged->masks = NULL;
+    return LP_OK;
+}
+
 static void one_image(worker *w, const lp_input *x, int page, int npages)
 {
     run *r = w->r;
@@ -226,6 +248,9 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     lp_image im = {0};
     lp_result seg = {0};
     lp_results res = {0};
+    lp_diameters_result found = {0};
+    lp_merged merged = {0};
+    lp_results_merged many;
     char base[PATH_MAX];
     double t = omp_get_wtime(), read;
     lp_err err;
@@ -236,13 +261,18 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     so.user = w;
     if ((st = lp_read_image(x->path, page, &im, &err))) goto done;
     read = omp_get_wtime() - t;
-    if ((st = lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err))) goto done;
+    st = r->o->n_diameters
+             ? segment_all(w, &im, &so, &seg, &found, &merged, &err)
+             : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
+    if (st) goto done;
     warn(r, x->path, &im, &seg);
     if (npages > 1)
         snprintf(base, sizeof base, "%s_p%04d", x->base, page + 1);
     else
         snprintf(base, sizeof base, "%s", x->base);
-    st = lp_results_write(base, x->path, page, &im, &seg, read, r->o, &res, &err);
+    many = (lp_results_merged){found.layers, &merged};
+    st = lp_results_write(base, x->path, page, &im, &seg, r->o->n_diameters ? &many : NULL, read,
+                          r->o, &res, &err);
 done:
     if (st == LP_ESIGNAL) /* dropped, neither done nor failed */
         ;
@@ -250,6 +280,8 @@ done:
         record(r, x->path, page, npages, st ? NULL : &res, st ? err.msg : NULL);
     lp_results_free(&res);
     lp_result_free(&seg);
+    lp_layers_free(&found.layers);
+    lp_merged_free(&merged);
     lp_image_free(&im);
 }
 
@@ -309,6 +341,8 @@ static int count_workers(const lp_inputs *in, const lp_run_options *o, int threa
             lp_read_image(in->item[i].path, 0, &im, &err))
             memset(&im, 0, sizeof im);
     if (!im.data) return 1;
+    for (i = 0; i < o->n_diameters; i++)
+        if (i == 0 || o->diameters[i] < d) d = o->diameters[i];
     scale = diam_mean / d;
     need = (double)im.Ly * im.Lx * (60 + 28 * scale * scale) + 100e6;
     lp_image_free(&im);
@@ -326,7 +360,8 @@ static int stop_at_once(void *user, int done, int total)
 
 /* LP_EARG where the options would fail for any image: a small one is taken as far as the
  * network, so that nobody gets the same message for each of a thousand images. */
-static lp_status check_options(lp_session *s, const lp_segment_options *given, lp_err *err)
+static lp_status check_options(lp_session *s, const lp_segment_options *given, int several,
+                               lp_err *err)
 {
     enum { SIDE = 64 };
     lp_segment_options o = *given;
@@ -334,6 +369,7 @@ static lp_status check_options(lp_session *s, const lp_segment_options *given, l
     lp_result r = {0};
     lp_status st;
 
+    if (several) o.diameter = lp_session_diam_mean(s);
     if (o.diameter == 0 && !lp_session_has_size_model(s))
         return lp_fail(err, LP_EARG,
                        "--diameter 0: this model has no size model to estimate it; give one "
@@ -374,7 +410,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     }
     nw = n;
     if ((st = lp_session_open(o->model, &so, &w[0].session, &err))) goto done;
-    if ((st = check_options(w[0].session, &o->segment, &err))) goto done;
+    if ((st = check_options(w[0].session, &o->segment, o->n_diameters, &err))) goto done;
     for (i = 1; i < n && !st; i++) st = lp_session_share(w[0].session, &w[i].session, &err);
     if (st) goto done;
     r.progress = lp_progress_new(stderr, o->quiet ? LP_PROGRESS_QUIET : LP_PROGRESS_AUTO);

@@ -12,7 +12,10 @@
 #include "lipopose.h"
 
 typedef struct {
-    lp_segment_options segment;     /* on_tiles and user are not used */
+    lp_segment_options segment; /* on_tiles and user are not used */
+    const double *diameters;    /* [n_diameters] px; n_diameters 0: segment.diameter alone */
+    int n_diameters;
+    lp_merge_options merge;         /* of several diameters */
     const char *model, *model_name; /* file, and what to call it in results */
     lp_session_options session;     /* threads: of the whole run */
     const char *savedir;            /* to say where results lie; NULL: beside the images */

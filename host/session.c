@@ -13,6 +13,7 @@
 #include "machine.h"
 #include "net.h"
 #include "normalize.h"
+#include "session.h"
 
 const char *const lp_stage_names[LP_T_NSTAGES] = {"normalize", "resize",  "net", "follow", "seeds",
                                                   "label",     "diffuse", "qc",  "fill",   "size"};
@@ -184,9 +185,8 @@ static lp_status check(const lp_session *s, const float *image, int nchan, int L
     return LP_OK;
 }
 
-/* Channels chosen, normalised, on the device. */
-static lp_status prepare(lp_session *s, const float *image, int nchan, int Ly, int Lx,
-                         const lp_segment_options *o, lp_buf **img, lp_result *r, lp_err *err)
+lp_status lp_session_prepare(lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                             const lp_segment_options *o, lp_buf **img, lp_result *r, lp_err *err)
 {
     lp_image in = {.data = (float *)(size_t)image, .nchan = nchan, .Ly = Ly, .Lx = Lx}, sel = {0};
     lp_normalize_options n = lp_normalize_defaults();
@@ -196,6 +196,7 @@ static lp_status prepare(lp_session *s, const float *image, int nchan, int Ly, i
     int c;
     lp_status st;
 
+    if ((st = check(s, image, nchan, Ly, Lx, o, err))) return st;
     if ((st = lp_channels_select(&in, o->chan, o->chan2, s->s->nchan, &sel, err))) return st;
     n.normalize = o->normalize;
     n.percentile[0] = o->norm_percentile[0];
@@ -334,34 +335,24 @@ static lp_status fetch(lp_session *s, const lp_net_output *net, lp_result *r, lp
     return s->s->be->get(s->dev, r->cellprob, net->yf, 2 * plane, plane, err);
 }
 
-lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int Lx,
-                     const lp_segment_options *o, lp_result *out, lp_err *err)
+lp_status lp_session_at(lp_session *s, lp_buf **img, int keep, int Ly, int Lx,
+                        const lp_segment_options *o, lp_result *r, lp_err *err)
 {
     const lp_backend *be = s->s->be;
-    int before = omp_get_max_threads();
-    double seconds[LP_MASKS_NSTAGES] = {0}, rescale;
+    double seconds[LP_MASKS_NSTAGES] = {0}, rescale = s->s->diam_mean / r->diameter;
+    lp_net_options no = net_options(s, o, rescale);
     lp_net_output net = {0};
     lp_masks_options m;
-    lp_net_options no;
     lp_labels masks = {0};
-    lp_result r = {0};
-    lp_buf *img = NULL;
     lp_status st;
 
-    if ((st = check(s, image, nchan, Ly, Lx, o, err))) return st;
-    omp_set_num_threads(s->s->threads);
-    if ((st = prepare(s, image, nchan, Ly, Lx, o, &img, &r, err))) goto done;
-    r.diameter = o->diameter;
-    if (o->diameter == 0 && (st = estimate(s, img, Ly, Lx, o, &r, err))) goto done;
-    rescale = s->s->diam_mean / r.diameter;
-    no = net_options(s, o, rescale);
-    if ((st = lp_net_run(be, s->dev, s->s->net, img, s->s->nchan, s->s->style_length, Ly, Lx, &no,
+    if ((st = lp_net_run(be, s->dev, s->s->net, *img, s->s->nchan, s->s->style_length, Ly, Lx, &no,
                          &net, err)))
-        goto done;
-    be->buf_free(s->dev, &img);
-    r.ntiles = net.ntiles;
-    r.seconds[LP_T_NET] = net.seconds_net;
-    r.seconds[LP_T_RESIZE] = net.seconds_resize;
+        return st;
+    if (!keep) be->buf_free(s->dev, img);
+    r->ntiles = net.ntiles;
+    r->seconds[LP_T_NET] += net.seconds_net;
+    r->seconds[LP_T_RESIZE] += net.seconds_resize;
 
     m = (lp_masks_options){
         .flow_threshold = o->flow_threshold,
@@ -374,24 +365,52 @@ lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int L
         .compat_cellpose3 = o->compat_cellpose3,
         .seconds = seconds,
     };
-    if ((st = be->masks(s->dev, net.yf, net.Ly, net.Lx, Ly, Lx, &m, &masks, &r.flow_error, &r.n,
+    if ((st = be->masks(s->dev, net.yf, net.Ly, net.Lx, Ly, Lx, &m, &masks, &r->flow_error, &r->n,
                         err)))
         goto done;
-    add_mask_times(&r, seconds);
-    if ((st = fetch(s, &net, &r, err))) goto done;
-    r.masks = masks.data;
-    r.Ly = Ly;
-    r.Lx = Lx;
-    r.style = net.style;
+    add_mask_times(r, seconds);
+    if ((st = fetch(s, &net, r, err))) goto done;
+    r->masks = masks.data;
+    masks.data = NULL;
+    r->Ly = Ly;
+    r->Lx = Lx;
+    r->style = net.style;
     net.style = NULL;
-    r.style_length = s->s->style_length;
-    *out = r;
-    memset(&r, 0, sizeof r);
-    memset(&masks, 0, sizeof masks);
+    r->style_length = s->s->style_length;
 done:
     lp_net_output_free(be, s->dev, &net);
-    be->buf_free(s->dev, &img);
     lp_labels_free(&masks);
+    return st;
+}
+
+int lp_session_enter(const lp_session *s)
+{
+    int before = omp_get_max_threads();
+
+    omp_set_num_threads(s->s->threads);
+    return before;
+}
+
+void lp_session_release(lp_session *s, lp_buf **img)
+{
+    s->s->be->buf_free(s->dev, img);
+}
+
+lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                     const lp_segment_options *o, lp_result *out, lp_err *err)
+{
+    int before = lp_session_enter(s);
+    lp_result r = {.diameter = o->diameter};
+    lp_buf *img = NULL;
+    lp_status st;
+
+    if ((st = lp_session_prepare(s, image, nchan, Ly, Lx, o, &img, &r, err))) goto done;
+    if (o->diameter == 0 && (st = estimate(s, img, Ly, Lx, o, &r, err))) goto done;
+    if ((st = lp_session_at(s, &img, 0, Ly, Lx, o, &r, err))) goto done;
+    *out = r;
+    memset(&r, 0, sizeof r);
+done:
+    lp_session_release(s, &img);
     lp_result_free(&r);
     omp_set_num_threads(before);
     return st;

@@ -9,7 +9,8 @@
 
 const char lp_csv_header[] =
     "id,y_px,x_px,y_nm,x_nm,area_px,area_nm2,diameter_px,diameter_nm,major_px,minor_px,"
-    "orientation_deg,circularity,mean_intensity,support,diameter_min_px,diameter_max_px,level,"
+    "orientation_deg,circularity,mean_intensity,support,n_diameters,diameter_min_px,diameter_max_"
+    "px,level,"
     "mean_cellprob,flow_error,touches_edge";
 
 static void field(FILE *f, double v)
@@ -37,6 +38,7 @@ static void row(FILE *f, const lp_particle *p, double nm)
     field(f, p->circularity);
     field(f, p->mean_intensity);
     field(f, p->support);
+    fprintf(f, ",%d", p->n_diameters);
     field(f, p->diameter_min);
     field(f, p->diameter_max);
     field(f, p->level);

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "../weights/hdf5_memory.h"
+#include "../weights/hdf5_util.h"
 #include "atomic.h"
+#include "run_bytes.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define BATCH 16 /* chunks compressed side by side */
@@ -148,6 +151,128 @@ static int put_plane(hid_t file, const char *name, hid_t type, const void *data,
     return ok;
 }
 
+/* One-dimensional, in one piece; nothing for n 0. */
+static int put_array(hid_t at, const char *name, hid_t type, hid_t mem_type, size_t n,
+                     const void *data)
+{
+    hsize_t dim = n;
+    hid_t plist, space, dset = -1;
+    int ok;
+
+    if (!n) return 1;
+    plist = H5Pcreate(H5P_DATASET_CREATE);
+    space = H5Screate_simple(1, &dim, NULL);
+    ok = space >= 0 && plist >= 0 && H5Pset_obj_track_times(plist, 0) >= 0 &&
+         (dset = H5Dcreate2(at, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT)) >= 0 &&
+         H5Dwrite(dset, mem_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
+    if (dset >= 0) H5Dclose(dset);
+    if (plist >= 0) H5Pclose(plist);
+    if (space >= 0) H5Sclose(space);
+    return ok;
+}
+
+/* The masks of a diameter, deflated, into *out [*size]. */
+static int pack_layer(const lp_layer *layer, unsigned char **out, uint64_t *plain, uint64_t *size)
+{
+    unsigned char *bytes = NULL, *packed;
+    size_t n;
+    uLongf room;
+    int ok;
+
+    if (lp_run_bytes_encode(&layer->masks, &bytes, &n, NULL)) return 0;
+    room = compressBound(n);
+    packed = malloc(room);
+    ok = packed && compress2(packed, &room, bytes, n, 1) == Z_OK;
+    free(bytes);
+    if (!ok) {
+        free(packed);
+        return 0;
+    }
+    *out = packed;
+    *plain = n;
+    *size = room;
+    return 1;
+}
+
+/* Per diameter and per mask, as they are stored. */
+typedef struct {
+    double *diameter;
+    uint32_t *masks;
+    uint64_t *plain, *size;
+    unsigned char **part, *bytes;
+    float *flow_error, *cellprob;
+} columns;
+
+static int collect(const lp_layers *s, columns *c, size_t *n_bytes, size_t *n_masks)
+{
+    size_t n = (size_t)s->n, at = 0;
+    int i, good = 1;
+
+    c->diameter = malloc((n + 1) * sizeof *c->diameter);
+    c->masks = malloc((n + 1) * sizeof *c->masks);
+    c->plain = malloc((n + 1) * sizeof *c->plain);
+    c->size = malloc((n + 1) * sizeof *c->size);
+    c->part = calloc(n + 1, sizeof *c->part);
+    if (!c->diameter || !c->masks || !c->plain || !c->size || !c->part) return 0;
+#pragma omp parallel for schedule(dynamic) reduction(& : good)
+    for (i = 0; i < s->n; i++)
+        good &= pack_layer(&s->layer[i], &c->part[i], &c->plain[i], &c->size[i]);
+    if (!good) return 0;
+    *n_bytes = *n_masks = 0;
+    for (i = 0; i < s->n; i++) {
+        c->diameter[i] = s->layer[i].diameter;
+        c->masks[i] = s->layer[i].masks.n;
+        *n_bytes += c->size[i];
+        *n_masks += c->masks[i];
+    }
+    c->bytes = malloc(*n_bytes + 1);
+    c->flow_error = malloc((*n_masks + 1) * sizeof *c->flow_error);
+    c->cellprob = malloc((*n_masks + 1) * sizeof *c->cellprob);
+    if (!c->bytes || !c->flow_error || !c->cellprob) return 0;
+    *n_masks = 0;
+    for (i = 0; i < s->n; i++) {
+        size_t k = c->masks[i];
+
+        memcpy(c->bytes + at, c->part[i], c->size[i]);
+        at += c->size[i];
+        memcpy(c->flow_error + *n_masks, s->layer[i].flow_error, k * sizeof(float));
+        memcpy(c->cellprob + *n_masks, s->layer[i].cellprob, k * sizeof(float));
+        *n_masks += k;
+    }
+    return 1;
+}
+
+static int put_candidates(hid_t f, const lp_layers *s)
+{
+    size_t n = (size_t)s->n, n_bytes = 0, n_masks = 0;
+    hid_t plist = H5Pcreate(H5P_GROUP_CREATE), g = -1;
+    columns c = {0};
+    int i, ok;
+
+    ok = plist >= 0 && H5Pset_obj_track_times(plist, 0) >= 0 &&
+         (g = H5Gcreate2(f, "candidates", H5P_DEFAULT, plist, H5P_DEFAULT)) >= 0 &&
+         collect(s, &c, &n_bytes, &n_masks) &&
+         put_array(g, "diameter", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, n, c.diameter) &&
+         put_array(g, "masks", H5T_STD_U32LE, H5T_NATIVE_UINT32, n, c.masks) &&
+         put_array(g, "plain", H5T_STD_U64LE, H5T_NATIVE_UINT64, n, c.plain) &&
+         put_array(g, "size", H5T_STD_U64LE, H5T_NATIVE_UINT64, n, c.size) &&
+         put_array(g, "bytes", H5T_STD_U8LE, H5T_NATIVE_UINT8, n_bytes, c.bytes) &&
+         put_array(g, "flow_error", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, n_masks, c.flow_error) &&
+         put_array(g, "cellprob", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, n_masks, c.cellprob);
+    for (i = 0; c.part && i < s->n; i++) free(c.part[i]);
+    free(c.part);
+    free(c.diameter);
+    free(c.masks);
+    free(c.plain);
+    free(c.size);
+    free(c.bytes);
+    free(c.flow_error);
+    free(c.cellprob);
+    if (g >= 0) H5Gclose(g);
+    if (plist >= 0) H5Pclose(plist);
+    return ok;
+}
+
 static int fill(hid_t f, const lp_run_file *r)
 {
     int Ly = r->masks->Ly, Lx = r->masks->Lx;
@@ -162,45 +287,28 @@ static int fill(hid_t f, const lp_run_file *r)
            put_double(f, "pixel_nm", r->pixel_nm) &&
            put_plane(f, "masks", H5T_STD_U32LE, r->masks->data, 1, Ly, Lx) &&
            (!r->flows || put_plane(f, "flows", H5T_IEEE_F32LE, r->flows, 2, Ly, Lx)) &&
-           (!r->cellprob || put_plane(f, "cellprob", H5T_IEEE_F32LE, r->cellprob, 1, Ly, Lx));
-}
-
-/* The bytes of a file that lives in memory; they end with the file. */
-static int image_of(hid_t f, void **bytes, size_t *n)
-{
-    ssize_t size;
-    void **mem;
-
-    if (H5Fflush(f, H5F_SCOPE_GLOBAL) < 0 || (size = H5Fget_file_image(f, NULL, 0)) < 0 ||
-        H5Fget_vfd_handle(f, H5P_DEFAULT, (void **)&mem) < 0)
-        return 0;
-    *bytes = *mem;
-    *n = (size_t)size;
-    return 1;
+           (!r->cellprob || put_plane(f, "cellprob", H5T_IEEE_F32LE, r->cellprob, 1, Ly, Lx)) &&
+           (!r->candidates || put_candidates(f, r->candidates));
 }
 
 lp_status lp_write_run(const char *path, const lp_run_file *run, lp_err *err)
 {
-    H5E_auto2_t old = NULL;
-    void *old_data = NULL, *bytes;
-    hid_t fapl, fcpl, f = -1;
+    lp_hdf5_memory m = {0};
+    lp_hdf5_quiet quiet;
     lp_status st;
-    size_t n;
+    size_t n = 0;
+    hid_t f;
 
-    H5Eget_auto2(H5E_DEFAULT, &old, &old_data);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it would print */
-    fapl = H5Pcreate(H5P_FILE_ACCESS);
-    fcpl = H5Pcreate(H5P_FILE_CREATE);
-    if (fapl >= 0 && fcpl >= 0 && H5Pset_fapl_core(fapl, (size_t)16 << 20, 0) >= 0 &&
-        H5Pset_obj_track_times(fcpl, 0) >= 0)
-        f = H5Fcreate("lipopose", H5F_ACC_TRUNC, fcpl, fapl);
-    if (f >= 0 && fill(f, run) && image_of(f, &bytes, &n))
-        st = lp_atomic_write_file(path, bytes, n, err);
-    else
-        st = lp_fail_mem(err, path, 12.0 * run->masks->Ly * run->masks->Lx);
-    if (f >= 0) H5Fclose(f);
-    if (fcpl >= 0) H5Pclose(fcpl);
-    if (fapl >= 0) H5Pclose(fapl);
-    H5Eset_auto2(H5E_DEFAULT, old, old_data);
+    lp_hdf5_quiet_on(&quiet); /* it would print */
+    f = lp_hdf5_memory_create(&m);
+    if (f >= 0) {
+        int ok = fill(f, run);
+
+        if (H5Fclose(f) >= 0 && ok) n = lp_hdf5_memory_size(&m);
+    }
+    st = n ? lp_atomic_write_file(path, m.p, n, err)
+           : lp_fail_mem(err, path, 12.0 * run->masks->Ly * run->masks->Lx);
+    lp_hdf5_memory_free(&m);
+    lp_hdf5_quiet_off(&quiet);
     return st;
 }

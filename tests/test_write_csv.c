@@ -30,7 +30,8 @@ static lp_particle example(void)
                      .orientation = -45,
                      .circularity = 0.9876543,
                      .mean_intensity = 123.456789,
-                     .support = 1,
+                     .support = 1.5,
+                     .n_diameters = 2,
                      .diameter_min = 30,
                      .diameter_max = 30,
                      .level = 0,
@@ -56,13 +57,13 @@ static void known_and_unknown_pixel_size(void **state)
     (void)state;
     assert_int_equal(strncmp(s, lp_csv_header, strlen(lp_csv_header)), 0);
     assert_string_equal(line, "7,10.5,20.25,21,40.5,100,400,11.28379,22.56758,12,10,-45,0.9876543,"
-                              "123.4568,1,30,30,0,,0.0123,1\n");
+                              "123.4568,1.5,2,30,30,0,,0.0123,1\n");
     assert_int_equal(commas(s, line), commas(line, line + strlen(line)));
     free(s);
     s = write_and_read(&p, 1, 0);
     line = strchr(s, '\n') + 1;
     assert_string_equal(line, "7,10.5,20.25,,,100,,11.28379,,12,10,-45,0.9876543,"
-                              "123.4568,1,30,30,0,,0.0123,1\n");
+                              "123.4568,1.5,2,30,30,0,,0.0123,1\n");
     free(s);
     s = write_and_read(&p, 1, NAN);
     assert_string_equal(strchr(s, '\n') + 1, line = strstr(s, "7,10.5,20.25,,,"));

@@ -1,0 +1,47 @@
+/* merge - one mask from those of many diameters (lp_merge: lipopose.h).
+ *
+ * scale: every mask of every diameter D_i is a candidate with the weight
+ *     w = exp(-ln(d / D_i)^2 / (2 sigma^2)),   d = 2 sqrt(area / pi).
+ * In order of falling weight (ties: diameter, then label) candidates form groups
+ * (kernels/group.h). The support of a group is
+ *     S = sum of w_i g_i / g0,   g_i = ln(D_{i+1} / D_{i-1}) / 2, at the ends the one gap there is,
+ *     g0 = ln(150 / 20) / 26,
+ * an integral over ln(D) in units of g0, the mean gap of the diameters 20:150:5: any spacing gives
+ * the same support, about sigma sqrt(2 pi) / g0 = 8.1 where every diameter finds the particle. A
+ * single diameter counts as g0. The outline is the majority by w_i g_i. Groups are accepted in
+ * order of falling support (ties: the better seed), while it exceeds the threshold, if at least
+ * half of the outline is still free; a particle has the free part.
+ *
+ * votes, affinity: going down the levels, a component (kernels/votes.h) of at least min_size
+ * pixels that holds no pixel of an accepted particle is accepted, with this level. Support is
+ * the largest number of votes in it. A diameter has found it where its masks cover at least half
+ * of it; flow_error and cellprob are means over all pixels that masks cover.
+ *
+ * Memory: 4 bytes per pixel for the result; scale about 90 bytes per candidate and the outlines;
+ * votes 2, affinity 6 bytes per pixel more, and both 4 per thread, of at most four. */
+#ifndef LP_MERGE_H
+#define LP_MERGE_H
+
+#include "layers.h"
+
+/* Gap, in ln(diameter), that supports are measured in: ln(150 / 20) / 26. */
+#define LP_MERGE_GAP 0.07749627002085634
+
+/* gap [s->n]: g_i / g0 of each layer. Diameters that are the same share their gap. */
+void lp_merge_gaps(const lp_layers *s, double *gap);
+
+/* level [LP_MERGE_MAX_LEVELS + 1], falling; *n how many. Levels below the threshold are left out.
+ * scale adds the threshold itself; votes and affinity do not (a threshold between two levels acts
+ * as the higher one): a level more could part what the next one down would have joined, and then a
+ * lower threshold would not give all particles of a higher one. LP_EARG for options out of range.
+ */
+lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double *level, int *n,
+                          lp_err *err);
+
+/* The methods; out->masks is zeroed and has its size. */
+lp_status lp_merge_by_scale(const lp_layers *s, const lp_merge_options *o, const double *level,
+                            int n_levels, lp_merged *out, lp_err *err);
+lp_status lp_merge_by_votes(const lp_layers *s, const lp_merge_options *o, const double *level,
+                            int n_levels, lp_merged *out, lp_err *err);
+
+#endif
