@@ -104,6 +104,7 @@ static lp_status write_h5(const char *path, const char *image, int page, const l
     lp_run_file f = {
         .image = image,
         .model = o->model_name,
+        .model_sha256 = o->model_sha256,
         .page = page + 1,
         .min_size = o->segment.min_size,
         .niter = o->segment.niter,
