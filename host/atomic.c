@@ -96,7 +96,13 @@ lp_status lp_atomic_open(const char *path, lp_atomic **out, lp_err *err)
     int e;
 
     if (!*name) return lp_fail(err, LP_EARG, "%.800s: cannot write: no file name", path);
-    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) return fail_errno(path, EISDIR, err);
+    if (stat(path, &sb) == 0) {
+        if (S_ISDIR(sb.st_mode)) return fail_errno(path, EISDIR, err);
+        /* The rename would put a file in the place of /dev/null. */
+        if (!S_ISREG(sb.st_mode))
+            return lp_fail(err, LP_EIO, "%.800s: cannot write: is a device or a pipe; name a file",
+                           path);
+    }
     a = calloc(1, sizeof *a);
     if (!a) return lp_fail_mem(err, path, sizeof *a);
     a->fd = -1;

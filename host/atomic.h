@@ -19,7 +19,8 @@
 typedef struct lp_atomic lp_atomic;
 
 /* Creates the temporary. On success *out must be given to commit or abort; on failure it
- * is untouched. LP_EIO where the folder is missing or cannot be written. */
+ * is untouched. LP_EIO where the folder is missing or cannot be written, or where path is a
+ * folder, a device or a pipe. */
 lp_status lp_atomic_open(const char *path, lp_atomic **out, lp_err *err);
 
 /* Appends n bytes. LP_EIO on any failure, which is kept. */

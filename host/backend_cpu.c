@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backend.h"
 #include "../kernels/resize.h"
+#include "machine.h"
 #include "onednn.h"
 #include "unet_cpu.h"
 
@@ -38,9 +38,9 @@ static void cpu_close(lp_device **pd)
  * what is not in buffers. */
 static size_t machine_memory(void)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    double bytes = lp_machine_memory();
 
-    return pages > 0 && size > 0 ? (size_t)pages / 2 * (size_t)size : 0;
+    return bytes > 0 ? (size_t)(bytes / 2) : 0;
 }
 
 static lp_status cpu_open(int threads, size_t memory, lp_device **out, lp_err *err)
@@ -49,7 +49,7 @@ static lp_status cpu_open(int threads, size_t memory, lp_device **out, lp_err *e
     lp_status st;
 
     if (!d) return lp_fail_mem(err, "device", sizeof *d);
-    d->threads = threads > 0 ? threads : omp_get_max_threads();
+    d->threads = threads > 0 ? threads : lp_machine_threads();
     d->memory = memory ? memory : machine_memory();
     snprintf(d->text, sizeof d->text, "cpu, %d thread%s%s", d->threads, d->threads == 1 ? "" : "s",
              lp_onednn_has_amx()      ? ", AMX"

@@ -27,7 +27,7 @@ static const char usage[] = "usage: lipopose info [--json] [--check] [--devices]
 /* The first bytes of a file, zero-padded. */
 static lp_status head_of(const char *path, unsigned char *b, size_t n, lp_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a named pipe must not wait */
     ssize_t k = fd < 0 ? -1 : pread(fd, b, n, 0);
 
     if (fd >= 0) close(fd);

@@ -10,6 +10,7 @@
 #include "merge_text.h"
 #include "options.h"
 #include "segment_run.h"
+#include "../weights/sha256.h"
 
 #define AXES "axes are taken from the file; see --page, --chan and --all_channels"
 
@@ -61,6 +62,8 @@ static lp_status check(args *a, int seen_lowhigh, int seen_page, lp_err *err)
                        "--chan %d --chan2 %d: 0 is grey or none, 1 red, 2 green, 3 "
                        "blue",
                        s->chan, s->chan2);
+    if (!(a->run.pixel_nm >= 0))
+        return lp_fail(err, LP_EARG, "--pixel_nm %g: must be positive", a->run.pixel_nm);
     if (a->run.page < 1 && seen_page)
         return lp_fail(err, LP_EARG, "--page %d: pages count from 1", a->run.page);
     if (a->run.session.threads < 0 || a->run.session.threads > 1024)
@@ -104,6 +107,7 @@ int lp_cmd_segment(int argc, char **argv)
     lp_err err = {0};
     lp_status st;
     lp_diameters diameters = {0};
+    char sha256[65] = "";
     int n = 0, code = 0, lowhigh = 0, page = 0, diameter = 0, threshold = 0;
 
     *s = lp_segment_defaults();
@@ -117,6 +121,7 @@ int lp_cmd_segment(int argc, char **argv)
             {"img_filter", LP_OPT_STRING, &a.find.img_filter, "END", "only names that end so"},
             {"mask_filter", LP_OPT_STRING, &a.find.mask_filter, "END", "no names that end so"},
             {"page", LP_OPT_INT, &r->page, "N", "only page or section N, counted from 1"},
+            {"pixel_nm", LP_OPT_DOUBLE, &r->pixel_nm, "NM", "pixel size, instead of the file's"},
             {"chan", LP_OPT_INT, &s->chan, "N", "0 grey (default), 1 red, 2 green, 3 blue"},
             {"chan2", LP_OPT_INT, &s->chan2, "N", "second channel: 0 none (default), 1, 2, 3"},
             {"all_channels", LP_OPT_ON, &a.all_channels, NULL, "all channels as they are"},
@@ -236,6 +241,8 @@ int lp_cmd_segment(int argc, char **argv)
     if ((st = lp_inputs_find_model(a.model, &model, &err))) goto done;
     r->model = model;
     r->model_name = a.model ? a.model : "emps (bundled)";
+    if ((r->save_h5 || r->n_diameters) && (st = lp_sha256_file(model, sha256, &err))) goto done;
+    r->model_sha256 = sha256;
     a.find.savedir = r->savedir;
     if (r->savedir && (st = lp_inputs_make_folder(r->savedir, &err))) goto done;
     if ((st = lp_inputs_find(names, n, &a.find, &in, &err))) goto done;

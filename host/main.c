@@ -16,6 +16,7 @@ static const struct {
     const char *help;
 } commands[] = {
     {"segment", lp_cmd_segment, "find and outline particles in images or folders"},
+    {"eval", lp_cmd_eval, "judge predicted label images against true ones"},
     {"merge", lp_cmd_merge, "another threshold or method for saved runs of many diameters"},
     {"convert", lp_cmd_convert, "convert models: Cellpose .pth <-> .h5"},
     {"info", lp_cmd_info, "show a model, an image or this machine"},
@@ -45,6 +46,15 @@ static void keep_standard_files(void)
             (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/* For commands whose product is what they print: a full disk behind standard output is an error.
+ * The others' products are files. */
+static int printed(int code)
+{
+    if (!fflush(stdout) && !ferror(stdout)) return code;
+    fprintf(stderr, "lipopose: cannot write to standard output: %s\n", strerror(errno));
+    return code ? code : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct stat s;
@@ -61,7 +71,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "--version")) {
         /* The second line's third word is the version, as workflow modules expect of cellpose. */
         printf("\nlipopose version: \t%s\n", lp_version());
-        return 0;
+        return printed(0);
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         if (argc > 2 && argv[1][0] == 'h')
@@ -69,10 +79,14 @@ int main(int argc, char **argv)
                 if (!strcmp(argv[2], commands[i].name))
                     return commands[i].run(2, (char *[]){argv[2], "--help", NULL});
         usage(stdout);
-        return 0;
+        return printed(0);
     }
     for (i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
+        if (!strcmp(argv[1], commands[i].name)) {
+            int code = commands[i].run(argc - 1, argv + 1);
+
+            return commands[i].run == lp_cmd_info ? printed(code) : code;
+        }
     if (!strncmp(argv[1], "--", 2)) return lp_cmd_segment(argc, argv);
     if (!stat(argv[1], &s))
         fprintf(stderr, "lipopose: which command for %s? Try: lipopose segment %s\n", argv[1],

@@ -104,6 +104,7 @@ static lp_status write_h5(const char *path, const char *image, int page, const l
     lp_run_file f = {
         .image = image,
         .model = o->model_name,
+        .model_sha256 = o->model_sha256,
         .page = page + 1,
         .min_size = o->segment.min_size,
         .niter = o->segment.niter,
@@ -179,7 +180,7 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
         if ((st = (call))) goto done;                                                              \
     }
     WRITE(o->save_png, "_cp_masks.png", lp_write_masks_png(path, &masks, &fits, err));
-    if (!fits) free(res.output[--res.n_outputs]); /* too many labels for a PNG */
+    if (!fits && res.n_outputs) free(res.output[--res.n_outputs]); /* too many labels for a PNG */
     WRITE(o->save_tif || !fits, "_cp_masks.tif", lp_write_masks(path, &masks, res.pixel_nm, err));
     WRITE(o->save_outlines && plane, "_outlines_cp_masks.png",
           write_outlines(path, plane, &masks, err));

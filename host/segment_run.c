@@ -12,6 +12,7 @@
 
 #include "../kernels/resize.h"
 #include "json_log.h"
+#include "machine.h"
 #include "measure.h"
 #include "progress.h"
 #include "read.h"
@@ -47,6 +48,7 @@ typedef struct {
     pthread_mutex_t lock;           /* of what follows, and of stdout */
     int next, page, npages;         /* the next task: page `page` (0-based) of input `next` */
     int done, failed, stdout_error; /* the last an errno */
+    int empty;                      /* done, but nothing found */
     int64_t particles;
     double *diameters; /* [n_diameters] equivalent diameters of all particles, px */
     int64_t n_diameters, room;
@@ -115,14 +117,20 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
         rec.outputs = (const char *const *)res->output;
         rec.n_outputs = res->n_outputs;
         snprintf(text, sizeof text, "%lld particle%s", (long long)res->n, res->n == 1 ? "" : "s");
+        if (r->o->segment.diameter == 0 && !r->o->n_diameters)
+            snprintf(text + strlen(text), 64, " (diameter %.1f px, estimated)", res->diameter);
     } else {
         /* Most messages begin with the path; those that do not get it. */
-        snprintf(text, sizeof text, "lipopose: %s%s%s", strstr(error, shown) ? "" : name,
-                 strstr(error, shown) ? "" : ": ", error);
+        size_t n = strlen(shown);
+        int named = !strncmp(error, shown, n) && (error[n] == ':' || error[n] == ' ');
+
+        snprintf(text, sizeof text, "lipopose: %s%s%s", named ? "" : name, named ? "" : ": ",
+                 error);
     }
     pthread_mutex_lock(&r->lock);
     if (res) {
         r->done++;
+        r->empty += res->n == 0;
         r->particles += res->n;
         if (r->n_diameters + res->n > r->room) {
             int64_t room = (r->n_diameters + res->n) * 2;
@@ -257,6 +265,7 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     so.user = w;
     if ((st = lp_read_image(x->path, page, &im, &err))) goto done;
     read = omp_get_wtime() - t;
+    if (r->o->pixel_nm > 0) im.pixel_nm = r->o->pixel_nm;
     st = r->o->n_diameters
              ? segment_all(w, &im, &so, &seg, &found, &merged, &err)
              : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
@@ -317,6 +326,13 @@ static void closing_line(run *r)
                 r->o->savedir ? r->o->savedir : "beside the images: ", r->o->savedir ? "/" : "",
                 r->o->save_overlay ? ", *_overlay.png" : "");
     fputc('\n', to);
+    if (r->empty) {
+        fprintf(to, "nothing found in %d of %d: ", r->empty, r->done);
+        if (!r->o->n_diameters && r->o->segment.diameter > 0)
+            fprintf(to, "is --diameter %g right? Try --diameters 20:200:x1.2, ",
+                    r->o->segment.diameter);
+        fprintf(to, "--cellprob_threshold -2, or a model for this kind of image\n");
+    }
     fflush(to);
 }
 
@@ -326,7 +342,7 @@ static void closing_line(run *r)
 static int count_workers(const lp_inputs *in, const lp_run_options *o, int threads,
                          double diam_mean)
 {
-    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 4;
+    double memory = lp_machine_memory() / 4;
     double d = o->segment.diameter > 0 ? o->segment.diameter : diam_mean, need, scale;
     int n = threads, pages = 1, i;
     lp_image im = {0};
@@ -368,8 +384,9 @@ static lp_status check_options(lp_session *s, const lp_segment_options *given, i
     if (several) o.diameter = lp_session_diam_mean(s);
     if (o.diameter == 0 && !lp_session_has_size_model(s))
         return lp_fail(err, LP_EARG,
-                       "--diameter 0: this model has no size model to estimate it; give one "
-                       "(it was trained on %.1f px)",
+                       "--diameter 0: this model has no size model to estimate it; give "
+                       "--diameter %.0f (what it was trained on), or add a size model: lipopose "
+                       "convert MODEL MODEL.h5 --size size_MODEL.npy",
                        lp_session_diam_labels(s));
     if (!(o.diameter >= 0 && o.diameter <= 1e6))
         return lp_fail(err, LP_EARG, "--diameter %g: must be positive, or 0 to estimate it",
@@ -388,7 +405,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
 {
     run r = {.in = in, .o = o, .started = omp_get_wtime()};
     lp_session_options so = o->session;
-    int threads = so.threads > 0 ? so.threads : omp_get_max_threads(), n, i, nw = 0, code = 0;
+    int threads = so.threads > 0 ? so.threads : lp_machine_threads(), n, i, nw = 0, code = 0;
     pthread_t *thread = NULL;
     worker *w = NULL;
     lp_err err;
@@ -411,10 +428,16 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     if (st) goto done;
     r.progress = lp_progress_new(stderr, o->quiet ? LP_PROGRESS_QUIET : LP_PROGRESS_AUTO);
     if (!o->quiet) {
-        char text[400];
+        char text[600], many[64] = "", size[96] = "diameter estimated";
 
-        snprintf(text, sizeof text, "lipopose %s: model %s, %s%s", lp_version(), o->model_name,
-                 lp_session_describe(w[0].session), n > 1 ? ", several images at a time" : "");
+        if (n > 1) snprintf(many, sizeof many, "; %d images at a time", n);
+        if (o->n_diameters)
+            snprintf(size, sizeof size, "%d diameters %g to %g px", o->n_diameters, o->diameters[0],
+                     o->diameters[o->n_diameters - 1]);
+        else if (o->segment.diameter > 0)
+            snprintf(size, sizeof size, "diameter %g px", o->segment.diameter);
+        snprintf(text, sizeof text, "lipopose %s: model %.300s, %s, %s%s", lp_version(),
+                 o->model_name, size, lp_session_describe(w[0].session), many);
         lp_progress_message(r.progress, text);
     }
     lp_progress_add_total(r.progress, in->n, 0);
@@ -433,8 +456,8 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
         code = 1;
     }
     if (stop_signal) {
-        fprintf(stderr, "lipopose: stopped by signal %d; run it again for the rest\n",
-                (int)stop_signal);
+        fprintf(stderr, "lipopose: stopped by signal %d with %d images done; a rerun starts over\n",
+                (int)stop_signal, r.done);
         code = 128 + (int)stop_signal;
     }
 done:

@@ -17,8 +17,10 @@ typedef struct {
     int n_diameters;
     lp_merge_options merge;         /* of several diameters */
     const char *model, *model_name; /* file, and what to call it in results */
+    const char *model_sha256;       /* may be NULL */
     lp_session_options session;     /* threads: of the whole run */
     const char *savedir;            /* to say where results lie; NULL: beside the images */
+    double pixel_nm;                /* instead of what the files say; 0: as they say */
     int page;                       /* 1 .. n of every file; 0: all */
     int save_tif, save_png, save_csv, save_overlay, save_outlines, save_txt, save_rois;
     int save_flows, save_h5, ids;

@@ -10,6 +10,7 @@
 #include "backend.h"
 #include "channels.h"
 #include "lipopose.h"
+#include "machine.h"
 #include "net.h"
 #include "normalize.h"
 #include "session.h"
@@ -111,7 +112,7 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
     first.s = calloc(1, sizeof *first.s);
     if (!first.s) return lp_fail_mem(err, "session", sizeof *first.s);
     first.s->users = 1;
-    first.s->threads = o.threads > 0 ? o.threads : omp_get_max_threads();
+    first.s->threads = o.threads > 0 ? o.threads : lp_machine_threads();
     if ((st = lp_backend_find(o.backend, &first.s->be, err))) {
         first.s->be = NULL;
         goto done;
@@ -244,14 +245,15 @@ static int compare_u32(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Median of sqrt(area) * 2 / sqrt(pi); 0 without particles (Cellpose utils.diameters). */
+/* Median of sqrt(area) * 2 / sqrt(pi); 0 without particles (Cellpose utils.diameters), -1 where
+ * memory is short. */
 static double median_diameter(const lp_labels *m, uint32_t n)
 {
     uint32_t *area = calloc((size_t)n + 1, sizeof *area);
     double d = 0;
     int64_t i;
 
-    if (!area) return 0;
+    if (!area) return -1;
     for (i = 0; i < (int64_t)m->Ly * m->Lx; i++) area[m->data[i]]++;
     if (n) {
         qsort(area + 1, n, sizeof *area, compare_u32);
@@ -301,8 +303,9 @@ static lp_status estimate(lp_session *s, const lp_buf *img, int Ly, int Lx,
     lp_net_output_free(be, s->dev, &net);
     if (st) return st;
     d = median_diameter(&found, n);
-    r->diameter = d > 0 ? d : z->diam_mean;
     lp_labels_free(&found);
+    if (d < 0) return lp_fail_mem(err, "estimating the diameter", 4.0 * n);
+    r->diameter = d > 0 ? d : z->diam_mean;
     r->seconds[LP_T_SIZE] = omp_get_wtime() - t;
     return LP_OK;
 }

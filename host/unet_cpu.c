@@ -55,10 +55,12 @@ lp_status lp_unet_new(const lp_weights *w, int bf16, int threads, lp_unet **out,
         snprintf(where, sizeof where, "downsample.down.res_down_%d.", l);
         ok = lp_block_load(&net->down[l], w, where, 0, l ? net->C[l - 1] : net->nin, net->C[l],
                            net->S, w->sz);
+        if (ok && bf16) ok = lp_block_correct(&net->down[l], w, where, 0, l == 0);
         snprintf(where, sizeof where, "upsample.up.res_up_%d.", l);
         ok = ok && lp_block_load(&net->up[l], w, where, 1,
                                  l + 1 < net->levels ? net->C[l + 1] : net->C[l], net->C[l], net->S,
                                  w->sz);
+        if (ok && bf16) ok = lp_block_correct(&net->up[l], w, where, 1, 0);
     }
     ok = ok && lp_bn_load(&net->out_bn, w, "output.0.", net->C[0]);
     net->out_w = lp_tensor_copy(w, "output.2.", "weight", (size_t)net->nout * net->C[0]);
@@ -196,7 +198,7 @@ static int forward(const lp_unet *net, const lp_plan *p, int all, char *ws, cons
         char *X = ws + p->skip[l];
 
         if (l == 0) {
-            lp_act in = net->blocked ? (lp_act){net->nin, 1, 0} : (lp_act){1, net->nin, net->bf16};
+            lp_act in = net->blocked ? (lp_act){net->nin, 1, 0} : (lp_act){1, net->nin, 0};
 
             if (net->nin == 1) in.cblk = 1;
             ROWS(h, lp_ops_first_bn_relu(in, A, x, net->nin, h, w, d->bn0.scale, d->bn0.shift, row0,
@@ -207,7 +209,12 @@ static int forward(const lp_unet *net, const lp_plan *p, int all, char *ws, cons
                                         d->bn0.shift, row0, row1));
         }
         act = ACT(net->C[l]);
-        RUN(down, CONV0, d->conv[CONV0].b, A, B);
+        if (l == 0 && net->bf16) {
+            RUN(down, CONV0, d->conv[CONV0].b, A, ws + p->first);
+            ROWS(h, lp_ops_to_bf16(act, B, (const float *)(ws + p->first), h, w, row0, row1));
+        } else {
+            RUN(down, CONV0, d->conv[CONV0].b, A, B);
+        }
         RUN(down, CONV1, d->conv[CONV1].b, B, X);
         if (l == 0) {
             ROWS(h, lp_ops_proj_bn_relu(act, A, X, x, net->nin, h, w, d->conv[PROJ].w,

@@ -1,6 +1,7 @@
 #include "unet_layers.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,80 @@ int lp_block_load(lp_block *k, const lp_weights *w, const char *where, int up, i
     if (ok) fold_before(&k->conv[PROJ], &before);
     lp_bn_free(&before);
     return ok;
+}
+
+/* To bfloat16, nearest even, and back. */
+static float rounded(float x)
+{
+    uint32_t u;
+
+    memcpy(&u, &x, 4);
+    u += 0x7fffu + ((u >> 16) & 1u);
+    u &= 0xffff0000u;
+    memcpy(&x, &u, 4);
+    return x;
+}
+
+/* Mean of max(0, x) for a normal x of mean m and standard deviation s. */
+static double mean_relu(double m, double s)
+{
+    double z = s > 0 ? m / s : 0;
+
+    if (!(s > 0)) return m > 0 ? m : 0;
+    return s * exp(-z * z / 2) / sqrt(2 * 3.14159265358979323846) + m * erfc(-z / sqrt(2)) / 2;
+}
+
+/* Adds to the bias what rounding the weights takes from the output on average: the sum over
+ * inputs of (weight - rounded weight) times the input's mean. */
+static void correct_bias(lp_layer *l, const double *mean)
+{
+    size_t taps = (size_t)l->k * l->k, i;
+    int o, c;
+
+    for (o = 0; o < l->oc; o++) {
+        double b = l->b[o];
+
+        for (c = 0; c < l->ic; c++) {
+            const float *w = l->w + ((size_t)o * l->ic + c) * taps;
+            double lost = 0;
+
+            for (i = 0; i < taps; i++) lost += (double)w[i] - rounded(w[i]);
+            b += lost * mean[c];
+        }
+        l->b[o] = (float)b;
+    }
+}
+
+int lp_block_correct(lp_block *k, const lp_weights *w, const char *where, int up, int first)
+{
+    char p[192];
+    double *mean;
+    int i, c;
+
+    for (i = 0; i < NCONV; i++) {
+        lp_layer *l = &k->conv[i];
+        const float *g, *b, *m;
+
+        if (first && (i == PROJ || i == CONV0)) continue;
+        if (i == PROJ)
+            snprintf(p, sizeof p, "%sproj.0.", where);
+        else
+            snprintf(p, sizeof p, "%sconv.conv_%d.%s0.", where, i, up && i ? "conv." : "");
+        g = tensor(w, p, "weight");
+        b = tensor(w, p, "bias");
+        m = tensor(w, p, "running_mean");
+        mean = malloc((size_t)l->ic * sizeof *mean);
+        if (!g || !b || !m || !mean) {
+            free(mean);
+            return 0;
+        }
+        /* proj takes its input as it is; the others take a normalised one: mean b, deviation |g|.
+         */
+        for (c = 0; c < l->ic; c++) mean[c] = i == PROJ ? m[c] : mean_relu(b[c], fabs(g[c]));
+        correct_bias(l, mean);
+        free(mean);
+    }
+    return 1;
 }
 
 void lp_block_free(lp_block *k)

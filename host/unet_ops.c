@@ -214,6 +214,16 @@ LP_SIMD void lp_ops_proj_bn_relu(lp_act a, void *out, void *x, const float *in, 
     }
 }
 
+LP_SIMD void lp_ops_to_bf16(lp_act a, void *out, const float *in, int h, int w, int row0, int row1)
+{
+    size_t row = (size_t)w * a.cblk, i;
+    int b;
+
+    for (b = 0; b < a.nblk; b++)
+        for (i = ((size_t)b * h + row0) * row; i < ((size_t)b * h + row1) * row; i++)
+            store(out, i, in[i], 1);
+}
+
 LP_SIMD void lp_ops_first_bn_relu(lp_act a, void *out, const float *in, int nin, int h, int w,
                                   const float *scale, const float *shift, int row0, int row1)
 {

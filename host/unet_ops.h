@@ -41,6 +41,9 @@ void lp_ops_proj_bn_relu(lp_act a, void *out, void *x, const float *in, int nin,
 void lp_ops_first_bn_relu(lp_act a, void *out, const float *in, int nin, int h, int w,
                           const float *scale, const float *shift, int row0, int row1);
 
+/* out, in the order of a with a.bf16 = 1, = in, the same in float32. */
+void lp_ops_to_bf16(lp_act a, void *out, const float *in, int h, int w, int row0, int row1);
+
 /* y [nout][h][w] float32 = out_w [nout][C] . relu(bn(x)) + out_b. */
 void lp_ops_output(lp_act a, float *y, int nout, const void *x, int h, int w, const float *out_w,
                    const float *out_b, const float *scale, const float *shift, int row0, int row1);

@@ -73,8 +73,8 @@ static int list_jobs(lp_unet *net, lp_plan *p, int all, job *jobs)
             if (i == PROJ && l == 0) continue; /* done by lp_ops_proj_bn_relu */
             k = &d->conv[i];
             jobs[n++] = (job){k,
-                              {k->ic, k->oc, h, w, k->k, net->bf16, sum_d, i == CONV0 || i == CONV2,
-                               i == CONV0 ? first : act, act},
+                              {k->ic, k->oc, h, w, k->k, net->bf16 && (l || i), sum_d,
+                               i == CONV0 || i == CONV2, i == CONV0 ? first : act, act},
                               &p->down[all][l][i],
                               &p->down_w[all][l][i]};
         }
@@ -134,6 +134,7 @@ static void lay_out(const lp_unet *net, lp_plan *p)
         p->skip[l] = at;
         at += aligned(pix * c * e);
         a = max_size(a, pix * max_size(max_size(c, cin), cup) * e);
+        if (l == 0) a = max_size(a, pix * cin * sizeof(float));
         b = max_size(b, pix * c * e);
         if (l) pool = max_size(pool, pix * cin * e);
         q = max_size(q, (l + 1 < net->levels ? pix / 4 : pix) * c * e);
@@ -151,6 +152,8 @@ static void lay_out(const lp_unet *net, lp_plan *p)
     at += aligned(pool);
     p->q = at;
     at += aligned(q);
+    p->first = at;
+    if (net->bf16) at += aligned((size_t)p->ly * p->lx * net->C[0] * sizeof(float));
     p->scratch = p->bytes = at;
 }
 

@@ -18,10 +18,10 @@ typedef struct {
     unsigned long used;
     lp_conv *down[2][LP_MAX_LEVELS][NCONV], *up[2][LP_MAX_LEVELS][NCONV];
     const lp_packed *down_w[2][LP_MAX_LEVELS][NCONV], *up_w[2][LP_MAX_LEVELS][NCONV];
-    int made[2];                                           /* 1: its convolutions are there */
-    int users;                                             /* calls that run it now */
-    size_t bytes;                                          /* of a workspace */
-    size_t skip[LP_MAX_LEVELS], z[2], a, b, p, q, scratch; /* offsets */
+    int made[2];  /* 1: its convolutions are there */
+    int users;    /* calls that run it now */
+    size_t bytes; /* of a workspace */
+    size_t skip[LP_MAX_LEVELS], z[2], a, b, p, q, first, scratch; /* offsets */
 } lp_plan;
 
 struct lp_unet {

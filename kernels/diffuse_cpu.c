@@ -357,6 +357,7 @@ static void diffuse_alone(float *mu, const uint32_t *labels, const lp_label_info
                           int Ly, int Lx, lp_diffuse_step4 *step4, uint8_t *memory)
 {
     const lp_label_info *f = info + l;
+    unsigned was;
     bench b;
     job j;
 
@@ -366,7 +367,9 @@ static void diffuse_alone(float *mu, const uint32_t *labels, const lp_label_info
     load_rows(&j, labels, f, l, Lx, 0, j.h);
     lp_diffuse_centre(&j.cy, &j.cx, labels, info, l, Lx);
     j.T[(size_t)j.cy * j.stride + j.cx] = 1;
+    was = flush_denormals();
     run_job(&j, &b, step4, 0, 1);
+    restore_denormals(was); /* flows may be denormal floats */
     store_rows(mu, &j, &b, f, Ly, Lx, 0, j.h);
 }
 
@@ -427,11 +430,9 @@ void lp_diffuse_cpu(float *mu, const uint32_t *labels, const lp_label_info *info
 #pragma omp parallel num_threads(nthreads)
     {
         uint8_t *mine = memory + (size_t)omp_get_thread_num() * alone;
-        unsigned was = flush_denormals();
 
 #pragma omp for schedule(dynamic, 1)
         for (i = k; i < (int64_t)njobs; i++)
             diffuse_alone(mu, labels, info, jobs[i].label, Ly, Lx, step4, mine);
-        restore_denormals(was);
     }
 }

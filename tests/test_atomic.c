@@ -62,6 +62,26 @@ static void abort_keeps_the_old_file(void **state)
     lp_tmp_remove(dir);
 }
 
+static void a_pipe_is_not_replaced(void **state)
+{
+    char *dir = lp_tmp_dir();
+    const char *path = lp_tmp_path(dir, "pipe");
+    lp_atomic *a = NULL;
+    struct stat sb;
+    lp_err err;
+
+    (void)state;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(lp_atomic_open(path, &a, &err), LP_EIO);
+    assert_null(a);
+    assert_non_null(strstr(err.msg, path));
+    assert_int_equal(lp_atomic_write_file(path, "x", 1, &err), LP_EIO);
+    assert_int_equal(stat(path, &sb), 0);
+    assert_true(S_ISFIFO(sb.st_mode));
+    assert_int_equal(lp_tmp_count(dir, NULL), 1);
+    lp_tmp_remove(dir);
+}
+
 static void killed_writer_leaves_a_temporary(void **state)
 {
     char *dir = lp_tmp_dir(), name[256], expect[64];
@@ -166,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appears_at_commit),
         cmocka_unit_test(abort_keeps_the_old_file),
+        cmocka_unit_test(a_pipe_is_not_replaced),
         cmocka_unit_test(killed_writer_leaves_a_temporary),
         cmocka_unit_test(full_disk),
         cmocka_unit_test(first_error_counts),

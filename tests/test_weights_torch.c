@@ -2,6 +2,8 @@
  * nets, and damaged or lying ones, are refused with the reason; the export comes back. */
 #include "weights_make.h"
 
+#include <sys/stat.h>
+
 #include "npy_files.h"
 #include "weights/npy.h"
 #include "weights/torch_write.h"
@@ -282,6 +284,12 @@ static void size_models(void **state)
     mk_file(mk_path("x.npy"), "\x93NUMPY\1\0\x1a\0{'descr':'|O','shape': ()}cos\nsystem\n.", 48);
     assert_int_equal(lp_weights_import_size(mk_path("x.npy"), w, &err), LP_EFORMAT);
     assert_non_null(strstr(err.msg, "refuses to run os.system"));
+    assert_int_equal(mkfifo(mk_path("pipe"), 0600), 0); /* opening one would wait for ever */
+    assert_int_equal(lp_weights_import_size(mk_path("pipe"), w, &err), LP_EIO);
+    lp_weights_free(&other);
+    assert_int_equal(lp_weights_open(mk_path("pipe"), &other, &err), LP_EIO);
+    assert_non_null(strstr(err.msg, "pipe: cannot open the model"));
+    assert_int_equal(unlink(mk_path("pipe")), 0);
     lp_weights_free(&w);
     lp_weights_free(&other);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "unpickle.h"
 
@@ -17,12 +18,16 @@ static lp_status bad(const char *path, const char *what, lp_err *err)
 
 static lp_status read_file(const char *path, unsigned char **out, size_t *n, lp_err *err)
 {
-    FILE *f = fopen(path, "rbe");
     unsigned char *p = NULL, *q;
     size_t cap = 65536, got = 0;
     lp_status st = LP_OK;
+    struct stat sb;
+    FILE *f;
 
-    if (!f)
+    /* stat before open: opening a named pipe would wait for ever. */
+    if (!stat(path, &sb) && !S_ISREG(sb.st_mode))
+        return lp_fail(err, LP_EIO, "%s: cannot open the size model: not a plain file", path);
+    if (!(f = fopen(path, "rbe")))
         return lp_fail(err, errno == ENOENT ? LP_EMISSING : LP_EIO,
                        "%s: cannot open the size model: %s", path, strerror(errno));
     for (;;) {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "torch_import.h"
@@ -12,9 +13,14 @@ lp_status lp_weights_open(const char *path, lp_weights **out, lp_err *err)
 {
     static const unsigned char hdf5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     unsigned char b[512] = {0};
+    struct stat sb;
     ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd;
 
+    /* stat before open: opening a named pipe would wait for ever. */
+    if (!stat(path, &sb) && !S_ISREG(sb.st_mode))
+        return lp_fail(err, LP_EIO, "%s: cannot open the model: not a plain file", path);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return lp_fail(err, errno == ENOENT ? LP_EMISSING : LP_EIO, "%s: cannot open the model: %s",
                        path, strerror(errno));

@@ -48,6 +48,16 @@ seg 0 "--look_one_level_down" --json --look_one_level_down --dir "$tmp/deep" --s
 check "--look_one_level_down: three" "$tool" json 3 0 <"$tmp/out"
 check "--look_one_level_down: folders are kept" test -s "$tmp/od/s1/x_cp_masks.tif" -a -s "$tmp/od/s2/x_cp_masks.tif"
 
+# A message that happens to hold the file's name somewhere still begins with the name.
+mkdir "$tmp/short"
+image "$tmp/short/e.png"
+mv "$tmp/short/e.png" "$tmp/short/e"
+lp_dir=$PWD
+cd "$tmp/short" || exit 1
+seg 1 "short name" --diameter 0.001 e
+cd "$lp_dir" || exit 1
+says "short name: begins the message" "lipopose: e: diameter"
+
 # The same results twice.
 mkdir "$tmp/same"
 image "$tmp/same/x.tif"

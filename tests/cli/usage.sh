@@ -94,4 +94,12 @@ mkdir "$tmp/in" && cp "$tmp/a.png" "$tmp/in"
 run 0 "Cellpose's command line" --dir "$tmp/in" --pretrained_model "$model" --diameter 30. --chan 0 --chan2 0 \
     --flow_threshold 0.4 --cellprob_threshold -1 --save_tif --save_png --no_npy --savedir "$tmp/o5" --verbose --use_gpu
 check "Cellpose's command line: masks" test -s "$tmp/o5/a_cp_masks.tif" -a -s "$tmp/o5/a_cp_masks.png"
+
+# What is printed is the product of these.
+for a in --version --help "info --json $tmp/a.png"; do
+    "$lp" $a >/dev/full 2>"$tmp/err"
+    got=$?
+    check "full standard output: $a: exit code 1" test $got -eq 1
+    one_line "full standard output: $a: one line"
+done
 finish

@@ -1,0 +1,187 @@
+#include "cmd_eval.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "write_eval.h"
+#include "write_report.h"
+
+typedef struct {
+    const char *truth, *pred, *images, *json, *csv, *report, *missing, *size_edges;
+    double boundary_scale;
+    int worst, quiet, help, threads;
+} args;
+
+static const char usage[] =
+    "usage: lipopose eval --truth DIR --pred DIR [options]\n"
+    "Matches predicted particles with true ones and prints precision, recall, F1, AP, aggregated\n"
+    "Jaccard and boundary F. Files belong together when their names agree without _cp_masks,\n"
+    "_masks, _labels and the extension; two files may be given instead of two folders.\n"
+    "Predictions may also be coordinates (.box, .cbox, .star, .txt), matched by centre only.\n";
+
+static lp_status parse_edges(const char *s, double *edge, int *n, lp_err *err)
+{
+    const char *all = s;
+    int k = 0;
+
+    while (*s) {
+        char *end;
+        double v = strtod(s, &end);
+
+        if (end == s || (*end && *end != ',') || !isfinite(v) || v <= 0 ||
+            (k && v <= edge[k - 1]) || (*end == ',' && !end[1]))
+            return lp_fail(err, LP_EARG,
+                           "--size_edges %s: needs ascending diameters in px, as 20,40,80", all);
+        if (k == LP_EVAL_MAX_CLASSES - 1)
+            return lp_fail(err, LP_EARG, "--size_edges: at most %d", LP_EVAL_MAX_CLASSES - 1);
+        edge[k++] = v;
+        s = *end ? end + 1 : end;
+    }
+    *n = k;
+    return LP_OK;
+}
+
+static lp_status parse(int argc, char **argv, args *a, double *edge, lp_eval_options *o,
+                       lp_err *err)
+{
+    const lp_option table[] = {
+        {"truth", LP_OPT_STRING, &a->truth, "DIR", "true label images (TIFF, PNG), or one file"},
+        {"pred", LP_OPT_STRING, &a->pred, "DIR",
+         "predictions: label images or coordinates, or one file"},
+        {"images", LP_OPT_STRING, &a->images, "DIR", "micrographs for the report's pictures"},
+        {"missing", LP_OPT_STRING, &a->missing, "HOW",
+         "true images without prediction: error, or zero: all missed (error)"},
+        {"size_edges", LP_OPT_STRING, &a->size_edges, "LIST",
+         "edges of the size classes, px (20,40,80,160)"},
+        {"boundary_scale", LP_OPT_DOUBLE, &a->boundary_scale, "F",
+         "outlines are widened by F x the median true diameter, at least 1 px (0.1)"},
+        {"json", LP_OPT_STRING, &a->json, "FILE", "everything as JSON; - is standard output"},
+        {"csv", LP_OPT_STRING, &a->csv, "FILE", "one row per image; - is standard output"},
+        {"report", LP_OPT_STRING, &a->report, "FILE", "one self-contained HTML page"},
+        {"worst", LP_OPT_INT, &a->worst, "N", "images that the report pictures (6)"},
+        {"threads", LP_OPT_INT, &a->threads, "N", "CPU threads (all)"},
+        {"quiet", LP_OPT_ON, &a->quiet, NULL, "no table on standard output"},
+        {"help", LP_OPT_ON, &a->help, NULL, "this list"},
+        {NULL, LP_OPT_GROUP, NULL, NULL, NULL}};
+    char **rest = malloc((size_t)argc * sizeof *rest);
+    int n_rest = 0;
+    lp_status st;
+
+    if (!rest) return lp_fail_mem(err, "arguments", argc * 8.0);
+    st = lp_options_parse(table, argc, argv, rest, &n_rest, NULL, err);
+    if (!st && a->help) {
+        fputs(usage, stdout);
+        lp_options_help(table, stdout);
+        goto done;
+    }
+    if (!st && n_rest)
+        st = lp_fail(err, LP_EARG, "%s: what is it? Use --truth and --pred", rest[0]);
+    if (!st && (!a->truth || !a->pred))
+        st = lp_fail(err, LP_EARG, "needs --truth and --pred (--help says more)");
+    if (!st && strcmp(a->missing, "error") && strcmp(a->missing, "zero"))
+        st = lp_fail(err, LP_EARG, "--missing %s: error or zero", a->missing);
+    if (!st && !(a->boundary_scale >= 0 && a->boundary_scale <= 10))
+        st = lp_fail(err, LP_EARG, "--boundary_scale %g: 0 to 10", a->boundary_scale);
+    if (!st && (a->worst < 0 || a->worst > 100))
+        st = lp_fail(err, LP_EARG, "--worst %d: 0 to 100", a->worst);
+    if (!st && (a->threads < 0 || a->threads > 1024))
+        st = lp_fail(err, LP_EARG, "--threads %d: 1 to 1024", a->threads);
+    if (!st && a->json && a->csv && !strcmp(a->json, "-") && !strcmp(a->csv, "-"))
+        st = lp_fail(err, LP_EARG, "only one of --json and --csv can be on standard output");
+    if (!st) st = parse_edges(a->size_edges, edge, &o->n_edges, err);
+    o->edges = edge;
+    o->boundary_scale = a->boundary_scale;
+    o->missing_zero = !strcmp(a->missing, "zero");
+    o->threads = a->threads;
+done:
+    free(rest);
+    return st;
+}
+
+static void warn(const char *msg)
+{
+    fprintf(stderr, "lipopose eval: %s\n", msg);
+}
+
+/* What is missing, failed or left over, one line each. */
+static void say_problems(const lp_eval_files *f, const lp_eval_set *s, const lp_err *note)
+{
+    int i;
+
+    for (i = 0; i < s->n; i++)
+        if (s->item[i].failed.status) warn(s->item[i].failed.msg);
+    if (f->n_extra)
+        fprintf(stderr, "lipopose eval: %d prediction%s without truth passed over: %s%s\n",
+                f->n_extra, f->n_extra == 1 ? "" : "s", f->extra, f->n_extra > 1 ? " ..." : "");
+    if (note->status) fprintf(stderr, "lipopose eval: no curve over support: %s\n", note->msg);
+}
+
+static int on_stdout(const char *path)
+{
+    return path && !strcmp(path, "-");
+}
+
+static lp_status write_all(const args *a, const lp_eval_files *f, const lp_eval_set *s,
+                           const lp_eval_options *o, lp_err *err)
+{
+    lp_status st = LP_OK;
+
+    if (!a->quiet && !on_stdout(a->json) && !on_stdout(a->csv)) {
+        lp_write_eval_table(stdout, s);
+        if (fflush(stdout)) st = lp_fail(err, LP_EIO, "standard output: %s", strerror(errno));
+    }
+    if (!st && a->json) st = lp_write_eval_json(a->json, s, f, o, err);
+    if (!st && a->csv) st = lp_write_eval_csv(a->csv, s, err);
+    if (!st && a->report) st = lp_write_report(a->report, s, o, a->truth, a->pred, a->worst, err);
+    return st;
+}
+
+int lp_cmd_eval(int argc, char **argv)
+{
+    args a = {.missing = "error", .size_edges = "20,40,80,160", .boundary_scale = 0.1, .worst = 6};
+    double edge[LP_EVAL_MAX_CLASSES];
+    lp_eval_options o = {0};
+    lp_eval_files files = {0};
+    lp_picks picks = {0};
+    lp_eval_set set = {0};
+    lp_err err, note;
+    int i, code = 0, points;
+    lp_status st = parse(argc, argv, &a, edge, &o, &err);
+
+    if (!st && a.help) return fflush(stdout) != 0;
+    points = !st && lp_picks_are_there(a.pred);
+    if (points && a.report)
+        st = lp_fail(&err, LP_EARG, "--report needs outlines: %s has coordinates", a.pred);
+    if (!st && points) st = lp_picks_read(a.pred, &picks, &err);
+    if (!st)
+        st = points ? lp_eval_files_picks(a.truth, a.pred, &picks, &files, &err)
+                    : lp_eval_files_find(a.truth, a.pred, a.images, &files, &err);
+    for (i = 0; !st && i < files.n; i++) {
+        if (files.item[i].pred) continue;
+        fprintf(stderr, "lipopose eval: %s: has no prediction\n", files.item[i].truth);
+        code = !o.missing_zero;
+    }
+    if (code) {
+        warn("predictions are missing; --missing zero counts their particles as missed");
+        goto done;
+    }
+    if (!st) st = lp_eval_run(&files, points ? &picks : NULL, &o, &set, &note, &err);
+    if (!st) {
+        say_problems(&files, &set, &note);
+        code = set.n_failed > 0;
+        st = write_all(&a, &files, &set, &o, &err);
+    }
+    if (st) {
+        warn(err.msg);
+        code = st == LP_EARG ? 2 : st == LP_EMISSING ? 3 : 1;
+    }
+done:
+    lp_eval_set_free(&set);
+    lp_eval_files_free(&files);
+    lp_picks_free(&picks);
+    return code;
+}

@@ -1,0 +1,39 @@
+/* eval_files - which true label image, prediction, table and micrograph belong together.
+ *
+ * Files of two folders belong together when their names agree without extension and without one
+ * of the endings _cp_masks, _masks, _mask, _labels, _label, _truth, _gt. Where a folder has files
+ * with such an ending, only those are label images (Cellpose's layout keeps x.png and x_masks.tif
+ * side by side). Of several for one image, a prediction is rather _cp_masks and a truth rather
+ * not; then .tif goes before .png. */
+#ifndef LP_EVAL_FILES_H
+#define LP_EVAL_FILES_H
+
+#include "eval_picks.h"
+
+typedef struct {
+    char *name;  /* what the files have in common */
+    char *truth; /* paths */
+    char *pred;  /* NULL: none */
+    char *table; /* NAME_particles.csv beside the prediction, or NULL */
+    char *image; /* micrograph, or NULL */
+} lp_eval_item;
+
+typedef struct {
+    lp_eval_item *item;
+    int n;       /* > 0, in natural order of name */
+    int n_extra; /* predictions without truth */
+    char *extra; /* one of those, or NULL */
+} lp_eval_files;
+
+/* truth, pred: both folders or both files (which are then a pair whatever they are called).
+ * images: folder or file, may be NULL. LP_EARG: one folder and one file, nothing in common, or
+ * truth and prediction are the same file; LP_EIO: not there, or not readable. *out is the
+ * caller's. */
+lp_status lp_eval_files_find(const char *truth, const char *pred, const char *images,
+                             lp_eval_files *out, lp_err *err);
+/* The true label images of truth, with predictions that are coordinates, read from pred. */
+lp_status lp_eval_files_picks(const char *truth, const char *pred, const lp_picks *picks,
+                              lp_eval_files *out, lp_err *err);
+void lp_eval_files_free(lp_eval_files *f);
+
+#endif
