@@ -176,6 +176,15 @@ static void damaged_bytes(void **state)
         free(copy);
     }
     assert_true(failed > (int)n);
+    for (i = 0; i < 3; i++) { /* 4 masks, none beyond row and column 81: in 82 x 82, not in less */
+        lp_runs r = {0};
+        lp_status st =
+            lp_run_bytes_decode(p, n, 4, i == 1 ? 81 : 82, i == 2 ? 81 : 82, "x", &r, NULL);
+
+        assert_int_equal(st, i ? LP_EFORMAT : LP_OK);
+        free(r.first);
+        free(r.run);
+    }
     free(p);
     lp_layers_free(&s);
 }

@@ -262,12 +262,32 @@ static void groups(void **state)
     for (i = 0; i < N; i++) lp_layers_free(&s[i]);
 }
 
+/* Half of the weight is no majority. */
+static void half(void **state)
+{
+    static const lp_run run[2] = {{0, 0, 6}, {0, 4, 9}};
+    lp_group_mask mask[2] = {{&run[0], 1, {6, 0, 1, 0, 6}}, {&run[1], 1, {5, 0, 1, 4, 9}}};
+    const lp_group_mask *member[2] = {&mask[0], &mask[1]};
+    int64_t weight[2] = {5, 5}, row[10];
+    lp_runs_box box = {1, 0, 1, 0, 9};
+    uint64_t next[2];
+    lp_run out[2];
+
+    (void)state;
+    assert_int_equal(lp_group_outline_ref(out, member, weight, 2, &box, row, next), 1);
+    assert_true(out[0].y == 0 && out[0].x0 == 4 && out[0].x1 == 6);
+    weight[1] = 6;
+    assert_int_equal(lp_group_outline_ref(out, member, weight, 2, &box, row, next), 1);
+    assert_true(out[0].x0 == 4 && out[0].x1 == 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs),
         cmocka_unit_test(votes),
         cmocka_unit_test(groups),
+        cmocka_unit_test(half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
