@@ -122,11 +122,6 @@ int lp_atomic_fd(const lp_atomic *a)
     return a->fd;
 }
 
-const char *lp_atomic_tmp(const lp_atomic *a)
-{
-    return a->tmp;
-}
-
 void lp_atomic_failed(lp_atomic *a, int err_no)
 {
     if (!a->err_no) a->err_no = err_no ? err_no : EIO;

@@ -26,10 +26,8 @@ lp_status lp_atomic_open(const char *path, lp_atomic **out, lp_err *err);
 /* Appends n bytes. LP_EIO on any failure, which is kept. */
 lp_status lp_atomic_write(lp_atomic *a, const void *buf, size_t n, lp_err *err);
 
-/* Descriptor (read and write) and path of the temporary, for libraries that want one.
- * Both end with commit or abort. */
+/* Descriptor (read and write) of the temporary; it ends with commit or abort. */
 int lp_atomic_fd(const lp_atomic *a);
-const char *lp_atomic_tmp(const lp_atomic *a);
 
 /* Records an errno that a callback met; the first one counts. */
 void lp_atomic_failed(lp_atomic *a, int err_no);

@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "big_alloc.h"
 #include "winograd.h"
@@ -74,13 +75,28 @@ done:
     return s;
 }
 
+/* oneDNN 2.6 dies, instead of failing, where its code generator gets no memory. This asks for
+ * what a convolution may need at most, and gives it back. */
+static int has_room(void)
+{
+    const size_t reserve = (size_t)48 << 20;
+    void *p = mmap(NULL, reserve, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED) return 0;
+    munmap(p, reserve);
+    return 1;
+}
+
 lp_status lp_conv_new(const lp_conv_spec *spec, int threads, lp_conv **out, lp_err *err)
 {
     lp_conv *c = calloc(1, sizeof *c);
     int before = omp_get_max_threads();
     dnnl_status_t s;
 
-    if (!c) return lp_fail_mem(err, "convolution", sizeof *c);
+    if (!c || !has_room()) {
+        free(c);
+        return lp_fail_mem(err, "convolution", 48e6);
+    }
     c->spec = *spec;
     /* oneDNN plans for the number of threads that it sees now. */
     omp_set_num_threads(threads);

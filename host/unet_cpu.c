@@ -46,7 +46,8 @@ lp_status lp_unet_new(const lp_weights *w, int bf16, int threads, lp_unet **out,
     net->bf16 = bf16;
     net->threads = threads < 1 ? 1 : threads;
     pthread_mutex_init(&net->lock, NULL);
-    net->blocked = !bf16 && lp_onednn_has_avx512();
+    /* Blocks of 16 take the tile itself as planes, which is fast for up to 3 of them. */
+    net->blocked = !bf16 && lp_onednn_has_avx512() && net->nin <= 3;
     for (l = 0; l < net->levels; l++) {
         net->C[l] = w->nbase[l + 1];
         if (net->C[l] % 16) net->blocked = 0;
@@ -115,16 +116,6 @@ void lp_unet_work_free(lp_unet_work **pw)
     free((*pw)->ws);
     free(*pw);
     *pw = NULL;
-}
-
-int lp_unet_style_length(const lp_unet *net)
-{
-    return net->S;
-}
-
-int lp_unet_channels(const lp_unet *net)
-{
-    return net->nin;
 }
 
 static lp_status workspaces(lp_unet_work *work, size_t bytes, int n, lp_err *err)

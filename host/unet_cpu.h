@@ -31,8 +31,4 @@ int lp_unet_bf16_pays(void);
 lp_status lp_unet_run(lp_unet *net, lp_unet_work *work, const float *x, int n, int ly, int lx,
                       float *y, float *styles, lp_err *err);
 
-/* Length of the style vector; number of input channels. */
-int lp_unet_style_length(const lp_unet *net);
-int lp_unet_channels(const lp_unet *net);
-
 #endif

@@ -1,4 +1,4 @@
-/* resize - resizing of image planes, of network output and of label planes.
+/* resize - resizing of image planes and of network output (of labels: label.h).
  *
  * Sample points follow OpenCV: pixel centres at +0.5 and edges clamped; the source
  * position is rounded to float32 before it is split into pixel and weight, as cv2
@@ -18,9 +18,5 @@ void lp_resize_ref(float *out, const float *in, int nchan, int Ly, int Lx, int L
 size_t lp_resize_scratch(int Lx2, int nthreads);
 void lp_resize_cpu(float *out, const float *in, int nchan, int Ly, int Lx, int Ly2, int Lx2,
                    int nthreads, void *scratch);
-
-/* cv2.INTER_NEAREST: source = min(floor(target * (L / L2)), L - 1) in double, without
- * the half pixel. out [Ly2][Lx2], in [Ly][Lx]: uint32, host, no overlap. */
-void lp_resize_nearest_ref(uint32_t *out, const uint32_t *in, int Ly, int Lx, int Ly2, int Lx2);
 
 #endif

@@ -34,22 +34,3 @@ void lp_resize_ref(float *out, const float *in, int nchan, int Ly, int Lx, int L
         }
     }
 }
-
-void lp_resize_nearest_ref(uint32_t *out, const uint32_t *in, int Ly, int Lx, int Ly2, int Lx2)
-{
-    double sy = lp_resize_scale(Ly, Ly2), sx = lp_resize_scale(Lx, Lx2);
-    int y;
-
-#pragma omp parallel for schedule(static)
-    for (y = 0; y < Ly2; y++) {
-        int iy = (int)floor(y * sy), x;
-        const uint32_t *a = in + (int64_t)(iy < Ly ? iy : Ly - 1) * Lx;
-        uint32_t *o = out + (int64_t)y * Lx2;
-
-        for (x = 0; x < Lx2; x++) {
-            int ix = (int)floor(x * sx);
-
-            o[x] = a[ix < Lx ? ix : Lx - 1];
-        }
-    }
-}

@@ -2,6 +2,7 @@
  * against the plain one; labels by nearest neighbour. */
 #include "lp_h5.h"
 
+#include "kernels/label.h"
 #include "kernels/resize.h"
 
 static const int sizes[][4] = {/* Ly, Lx, Ly2, Lx2 */
@@ -121,13 +122,13 @@ static void nearest(void **state)
     uint32_t grid[4] = {1, 2, 3, 4};
 
     (void)state;
-    lp_resize_nearest_ref(out, in, 1, 5, 1, 3);
+    lp_label_resize_ref(out, in, 1, 5, 1, 3);
     assert_memory_equal(out, down, sizeof down);
-    lp_resize_nearest_ref(out, in, 3, 1, 7, 1);
+    lp_label_resize_ref(out, in, 3, 1, 7, 1);
     assert_memory_equal(out, up, sizeof up);
-    lp_resize_nearest_ref(out, in + 4, 1, 1, 2, 2);
+    lp_label_resize_ref(out, in + 4, 1, 1, 2, 2);
     assert_int_equal(out[3], 4000000000u);
-    lp_resize_nearest_ref(out, grid, 2, 2, 3, 3);
+    lp_label_resize_ref(out, grid, 2, 2, 3, 3);
     assert_int_equal(out[0] + 10 * out[1] + 100 * out[2], 1 + 10 + 200);
     assert_int_equal(out[6] + 10 * out[7] + 100 * out[8], 3 + 30 + 400);
 }
