@@ -18,7 +18,7 @@ typedef struct {
     float *data; /* [nchan][Ly][Lx], owned */
     int nchan;   /* colour channels; alpha is not one of them */
     int Ly, Lx;
-    double pixel_nm;  /* nm per pixel, 0 where the file does not say */
+    double pixel_nm;  /* nm per pixel, 0 where the file does not say, or pixels are not square */
     int64_t replaced; /* NaN or Inf samples that the reader replaced */
     int page, npages; /* 0-based page or section of the file, and how many it has */
 } lp_image;

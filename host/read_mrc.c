@@ -113,7 +113,7 @@ static double pixel_size(const uint8_t *h, int big, const layout *l)
     double y = (double)real(h, CELL_Y, big) / (my > 0 ? my : l->ny);
     int x_ok = x > 0.01 && x<1e5, y_ok = y> 0.01 && y < 1e5;
 
-    if (x_ok && y_ok) return (fabs(x - y) > 0.01 * x ? sqrt(x * y) : x) / 10;
+    if (x_ok && y_ok) return fabs(x - y) > 0.01 * x ? 0 : x / 10;
     return x_ok ? x / 10 : y_ok ? y / 10 : 0;
 }
 

@@ -17,8 +17,8 @@
  * stamped order gives a senseless header, the order that gives sensible sizes and mode.
  * A file without "MAP " (older than MRC2000) is taken where all of its header is sensible.
  *
- * Pixel size: cell length / sampling, in x and in y (Angstrom); where the two differ by more than
- * 1 %, their geometric mean. 0 where the header holds no sensible one.
+ * Pixel size: cell length / sampling, in x and in y (Angstrom). 0 where the header holds no
+ * sensible one, or two that differ by more than 1 %: a single number would make lengths wrong.
  *
  * In a packed file the check sum is verified with the last section only: the others are read
  * without unpacking what follows.

@@ -36,7 +36,7 @@ static double combine(double x, double y)
 {
     int x_ok = x >= 1e-3 && x <= 1e4, y_ok = y >= 1e-3 && y <= 1e4;
 
-    if (x_ok && y_ok) return fabs(x - y) > 0.01 * x ? sqrt(x * y) : x;
+    if (x_ok && y_ok) return fabs(x - y) > 0.01 * x ? 0 : x;
     return x_ok ? x : y_ok ? y : 0;
 }
 

@@ -16,8 +16,8 @@ typedef struct {
     int unit;          /* ResolutionUnit: 1 none, 2 inch, 3 centimetre */
 } lp_tiff_meta;
 
-/* nm per pixel, 0 where the metadata tell none. x and y that differ by more than 1 % give
- * their geometric mean. */
+/* nm per pixel, 0 where the metadata tell none, or one for x and another for y (by more than
+ * 1 %): a single number would make every length wrong. */
 double lp_tiff_pixel_nm(const lp_tiff_meta *m);
 
 /* Number of images that a file of one directory says lie one after the other behind it, 0 where it
