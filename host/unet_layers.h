@@ -41,9 +41,8 @@ void lp_block_free(lp_block *k);
 
 /* For weights that will be rounded to bfloat16: corrects the biases for what that takes from the
  * output on average. What a layer sees is known well enough from the batch norm before it.
- * first: the first block, whose conv_0 and proj stay float32: on four EMPS tiles, with rounding
- * in Cellpose's own code, conv_0 alone made 97 % of the network's error, because the batch norm
- * behind it multiplies by up to 31. Returns 0 where memory is short. */
+ * first: the first block, whose conv_0 and proj stay float32: the batch norm behind conv_0
+ * may multiply its rounding errors many times over. Returns 0 where memory is short. */
 int lp_block_correct(lp_block *k, const lp_weights *w, const char *where, int up, int first);
 
 /* The same for the batch norm of n channels at `prefix`. */
