@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "read.h"
+#include "read_text.h"
 
 #define MAX_BYTES ((long)1 << 30)
 #define MAX_FIELDS 128
@@ -235,30 +236,15 @@ lp_status lp_picks_parse(const char *text, size_t n, lp_picks_kind kind, const c
 
 static lp_status read_file(const char *path, lp_picks *p, lp_err *err)
 {
-    FILE *f = fopen(path, "rbe");
     char *text = NULL;
-    long n = -1;
+    size_t n = 0;
     lp_err why;
-    lp_status st = LP_OK;
+    lp_status st = lp_read_text(path, MAX_BYTES, &text, &n, err);
 
-    if (f && !fseek(f, 0, SEEK_END)) n = ftell(f);
-    if (!f || n < 0 || n > MAX_BYTES) {
-        st = lp_fail(err, LP_EIO, "%s: %s", path, n > MAX_BYTES ? "too large" : strerror(errno));
-        goto done;
-    }
-    rewind(f);
-    if (!(text = malloc((size_t)n + 1))) {
-        st = lp_fail_mem(err, path, (double)n);
-        goto done;
-    }
-    n = (long)fread(text, 1, (size_t)n, f);
-    if (ferror(f))
-        st = lp_fail(err, LP_EIO, "%s: cannot be read", path);
-    else if ((st = lp_picks_parse(text, (size_t)n, lp_picks_kind_of(path), path, p, &why)))
+    if (st) return st;
+    if ((st = lp_picks_parse(text, n, lp_picks_kind_of(path), path, p, &why)))
         st = lp_fail(err, st, "%.400s: %.400s", path, why.msg);
-done:
     free(text);
-    if (f) fclose(f);
     return st;
 }
 

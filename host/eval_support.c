@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "read_text.h"
+
 #define MAX_BYTES ((long)1 << 30)
 #define MAX_FIELD 63
 
@@ -87,30 +89,15 @@ lp_status lp_eval_support_parse(const char *text, size_t n, const uint32_t *ids,
 lp_status lp_eval_support_read(const char *path, const uint32_t *ids, int32_t n_ids,
                                double *support, lp_err *err)
 {
-    FILE *f = fopen(path, "rbe");
     char *text = NULL;
-    long n = -1;
+    size_t n = 0;
     lp_err why;
-    lp_status st = LP_OK;
+    lp_status st = lp_read_text(path, MAX_BYTES, &text, &n, err);
 
-    if (f && !fseek(f, 0, SEEK_END)) n = ftell(f);
-    if (!f || n < 0 || n > MAX_BYTES) {
-        st = lp_fail(err, LP_EIO, "%s: %s", path, n > MAX_BYTES ? "too large" : strerror(errno));
-        goto done;
-    }
-    rewind(f);
-    if (!(text = malloc((size_t)n + 1))) {
-        st = lp_fail_mem(err, path, (double)n);
-        goto done;
-    }
-    n = (long)fread(text, 1, (size_t)n, f);
-    if (ferror(f))
-        st = lp_fail(err, LP_EIO, "%s: cannot be read", path);
-    else if ((st = lp_eval_support_parse(text, (size_t)n, ids, n_ids, support, &why)))
+    if (st) return st;
+    if ((st = lp_eval_support_parse(text, n, ids, n_ids, support, &why)))
         st = lp_fail(err, st, "%s: %.400s: made by another run than the masks?", path, why.msg);
-done:
     free(text);
-    if (f) fclose(f);
     return st;
 }
 
