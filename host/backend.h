@@ -2,9 +2,11 @@
  *
  * A back end is one struct of function pointers, chosen once by name. Buffers are
  * opaque: host memory for `cpu`, device memory for `cuda`. Every function only
- * queues work (the CPU back end does it at once); get() waits. Arrays are float32
+ * queues work (the CPU back end does it at once); get() and masks() wait. Arrays are float32
  * and planar unless said otherwise; flows [2][Ly][Lx] are y then x, 5.0 is one pixel
- * per step, cellprob [Ly][Lx] is a logit. */
+ * per step, cellprob [Ly][Lx] is a logit.
+ * A batch holds tiles of one or several sizes, end to end: tiles are [nchan][ly][lx] each, and
+ * where those of a call begin is said in pixels, so that it holds for any number of channels. */
 #ifndef LP_BACKEND_H
 #define LP_BACKEND_H
 
@@ -17,7 +19,9 @@
 #include "tiling.h"
 #include "../weights/weights.h"
 
-typedef struct lp_device lp_device; /* an opened back end; one thread at a time */
+/* An opened back end: one thread at a time, but masks, get and buf_free may run in other threads
+ * beside it, on buffers that nothing else uses. */
+typedef struct lp_device lp_device;
 typedef struct lp_buf lp_buf;       /* memory of a device */
 typedef struct lp_net lp_net;       /* a network ready to run on a device */
 
@@ -47,17 +51,21 @@ typedef struct {
     /* out [nchan][Ly2][Lx2], in [nchan][Ly][Lx]: cv2.INTER_LINEAR (kernels/resize.h). */
     lp_status (*resize)(lp_device *dev, lp_buf *out, const lp_buf *in, int nchan, int Ly, int Lx,
                         int Ly2, int Lx2, lp_err *err);
-    /* tiles [n][nchan][plan->ly][plan->lx]: tiles first..first+n-1 of img (kernels/tile.h). */
-    lp_status (*tile_cut)(lp_device *dev, lp_buf *tiles, const lp_buf *img, int nchan,
+    /* Tiles first..first+n-1 of img into the batch, `at` pixels from its start (kernels/tile.h). */
+    lp_status (*tile_cut)(lp_device *dev, lp_buf *tiles, size_t at, const lp_buf *img, int nchan,
                           const lp_tiling *plan, int first, int n, lp_err *err);
-    /* tiles [n][nchan][ly][lx] -> y [n][3][ly][lx], styles [n][style length]. The result of a
-     * tile does not depend on n, on its place in the batch or on the number of threads. */
-    lp_status (*unet)(lp_device *dev, lp_net *net, const lp_buf *tiles, int n, int ly, int lx,
-                      lp_buf *y, lp_buf *styles, lp_err *err);
-    /* Adds y of tiles first..first+n-1, tapered, to yf [3][Lyr][Lxr]; batches come in order of
+    /* tiles (nchan each) -> y (3 channels each), styles [all tiles][style length]. The result of a
+     * tile does not depend on the others, on its place in the batch or on the number of threads. */
+    lp_status (*unet)(lp_device *dev, lp_net *net, const lp_buf *tiles, const lp_tile_group *group,
+                      int n_groups, lp_buf *y, lp_buf *styles, lp_err *err);
+    /* Adds y of tiles first..first+n-1, tapered, to yf [3][Lyr][Lxr]; calls come in order of
      * tiles, and yf is zeroed with the first and divided by the weights with the last. */
-    lp_status (*tile_average)(lp_device *dev, lp_buf *yf, const lp_buf *y, const lp_tiling *plan,
-                              int first, int n, lp_err *err);
+    lp_status (*tile_average)(lp_device *dev, lp_buf *yf, const lp_buf *y, size_t at,
+                              const lp_tiling *plan, int first, int n, lp_err *err);
+    /* Adds styles [..][length] at, .. at+n-1 to sum [length] double, one after the other; begin 1:
+     * sum is zeroed before. */
+    lp_status (*style_add)(lp_device *dev, lp_buf *sum, const lp_buf *styles, int at, int n,
+                           int length, int begin, lp_err *err);
     /* yf [3][Ly][Lx] (flows y, x, cellprob) -> labels in host memory (host/masks.h). */
     lp_status (*masks)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                        const lp_masks_options *o, lp_labels *masks, float **flow_error, uint32_t *n,

@@ -1,5 +1,6 @@
 /* backend_cpu - the back end of plain memory and threads. */
 #include <omp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 
 struct lp_device {
     int threads;
-    size_t memory, used;
+    size_t memory;
+    atomic_size_t used; /* buffers are freed by several threads */
     char text[160];
     lp_unet_work *work;
 };
@@ -70,13 +72,14 @@ static const char *cpu_describe(const lp_device *d)
 
 static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
 {
+    size_t used = atomic_load(&d->used);
     lp_buf *b;
 
-    if (d->memory && bytes > d->memory - d->used)
+    if (d->memory && bytes > d->memory - used)
         return lp_fail(err, LP_ENOMEM,
                        "working memory: %.1f MiB needed, more than the %.1f MiB that may be used; "
                        "give a larger diameter or smaller images",
-                       ((double)d->used + (double)bytes) / 1048576.0,
+                       ((double)used + (double)bytes) / 1048576.0,
                        (double)d->memory / 1048576.0);
     b = malloc(sizeof *b);
     if (b) b->data = aligned_alloc(64, (bytes + 63) / 64 * 64);
@@ -85,7 +88,7 @@ static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *e
         return lp_fail_mem(err, "working memory", (double)bytes);
     }
     b->bytes = bytes;
-    d->used += bytes;
+    atomic_fetch_add(&d->used, bytes);
     *out = b;
     return LP_OK;
 }
@@ -93,7 +96,7 @@ static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *e
 static void cpu_buf_free(lp_device *d, lp_buf **b)
 {
     if (!b || !*b) return;
-    d->used -= (*b)->bytes;
+    atomic_fetch_sub(&d->used, (*b)->bytes);
     free((*b)->data);
     free(*b);
     *b = NULL;
@@ -154,29 +157,44 @@ static lp_status cpu_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nch
     return LP_OK;
 }
 
-static lp_status cpu_tile_cut(lp_device *d, lp_buf *tiles, const lp_buf *img, int nchan,
+static lp_status cpu_tile_cut(lp_device *d, lp_buf *tiles, size_t at, const lp_buf *img, int nchan,
                               const lp_tiling *plan, int first, int n, lp_err *err)
 {
     (void)d, (void)err;
-    lp_tile_cut_ref(tiles->data, img->data, nchan, &plan->grid, first, n);
+    lp_tile_cut_ref(tiles->data + at * nchan, img->data, nchan, &plan->grid, first, n);
     return LP_OK;
 }
 
-static lp_status cpu_unet(lp_device *d, lp_net *net, const lp_buf *tiles, int n, int ly, int lx,
-                          lp_buf *y, lp_buf *styles, lp_err *err)
+static lp_status cpu_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
+                          const lp_tile_group *group, int n_groups, lp_buf *y, lp_buf *styles,
+                          lp_err *err)
 {
-    return lp_unet_run(net->unet, d->work, tiles->data, n, ly, lx, y->data, styles->data, err);
+    return lp_unet_run_groups(net->unet, d->work, tiles->data, group, n_groups, y->data,
+                              styles->data, err);
 }
 
-static lp_status cpu_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, const lp_tiling *plan,
-                                  int first, int n, lp_err *err)
+static lp_status cpu_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, size_t at,
+                                  const lp_tiling *plan, int first, int n, lp_err *err)
 {
     const lp_tile_grid *g = &plan->grid;
 
     (void)d, (void)err;
     if (first == 0) memset(yf->data, 0, (size_t)3 * g->Ly * g->Lx * sizeof(float));
-    lp_tile_average_ref(yf->data, y->data, 3, g, first, n);
+    lp_tile_average_ref(yf->data, y->data + at * 3, 3, g, first, n);
     if (first + n == plan->ntiles) lp_tile_average_end_ref(yf->data, 3, g);
+    return LP_OK;
+}
+
+static lp_status cpu_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles, int at, int n,
+                               int length, int begin, lp_err *err)
+{
+    double *s = (double *)(void *)sum->data;
+    int i, k;
+
+    (void)d, (void)err;
+    for (k = 0; k < length && begin; k++) s[k] = 0;
+    for (i = at; i < at + n; i++)
+        for (k = 0; k < length; k++) s[k] += styles->data[(size_t)i * length + k];
     return LP_OK;
 }
 
@@ -204,5 +222,6 @@ const lp_backend lp_backend_cpu = {
     .tile_cut = cpu_tile_cut,
     .unet = cpu_unet,
     .tile_average = cpu_tile_average,
+    .style_add = cpu_style_add,
     .masks = cpu_masks,
 };

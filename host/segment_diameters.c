@@ -1,80 +1,79 @@
-/* segment_diameters - one image through the network at each of several diameters. */
-#include <math.h>
+/* segment_diameters - one image through the network at each of several diameters.
+ *
+ * All tiles go through one queue (net_queue.h), and masks of the diameters that are through are
+ * made beside it (mask_pool.h). Of a diameter only the runs of its masks are kept. */
 #include <omp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "../kernels/resize.h"
 #include "diameters.h"
 #include "layers.h"
+#include "machine.h"
+#include "mask_pool.h"
+#include "net_queue.h"
 #include "session.h"
-#include "tiling.h"
 
-/* Tiles of one diameter among those of all. */
-typedef struct {
-    const lp_segment_options *o;
-    int64_t before, total;
-} tile_count;
-
-static int on_tiles(void *user, int done, int total)
+static lp_status check(const double *d, int n, lp_err *err)
 {
-    tile_count *c = user;
+    int i;
 
-    (void)total;
-    if (!c->o->on_tiles) return 0;
-    return c->o->on_tiles(c->o->user, (int)(c->before + done), (int)c->total);
-}
-
-static lp_status count_tiles(const lp_segment_options *o, double rescale, int Ly, int Lx,
-                             int64_t *n, lp_err *err)
-{
-    lp_tiling plan = {0};
-    int Lyr = (int)(Ly * rescale), Lxr = (int)(Lx * rescale);
-    lp_status st;
-
-    if (Lyr < 1 || Lxr < 1)
-        return lp_fail(err, LP_EARG, "the image of %d x %d pixels would shrink to nothing", Lx, Ly);
-    if ((st = lp_tiling_plan(Lyr, Lxr, o->bsize, o->tile_overlap, o->augment, &plan, err)))
-        return st;
-    *n += plan.ntiles;
-    lp_tiling_free(&plan);
+    if (n < 1 || n > LP_MAX_DIAMETERS)
+        return lp_fail(err, LP_EARG, "%d diameters: must be 1 to %d", n, LP_MAX_DIAMETERS);
+    for (i = 0; i < n; i++)
+        if (!(d[i] > 0 && d[i] <= 1e6))
+            return lp_fail(err, LP_EARG, "diameter %g: must be positive (px)", d[i]);
     return LP_OK;
 }
 
-/* Says at which diameter it happened. */
-static lp_status at_diameter(double d, lp_err *err)
+/* Tiles of all diameters. */
+static lp_status count_tiles(const lp_session *s, const lp_segment_options *o,
+                             const double *diameters, int n, int Ly, int Lx, int *total,
+                             lp_err *err)
 {
-    char text[sizeof err->msg];
+    int64_t sum = 0;
+    lp_status st;
+    int i, tiles;
 
-    if (!err) return LP_OK;
-    memcpy(text, err->msg, sizeof text);
-    return lp_fail(err, err->status, "at diameter %g: %s", d, text);
+    for (i = 0; i < n; i++) {
+        lp_net_options no = lp_session_net_options(s, o, diameters[i]);
+
+        if ((st = lp_net_tiles(Ly, Lx, &no, &tiles, err))) {
+            lp_net_at_diameter(diameters[i], err);
+            return st;
+        }
+        sum += tiles;
+    }
+    if (sum > 1 << 30)
+        return lp_fail(err, LP_EARG, "%.0f tiles in all are too many; take larger diameters",
+                       (double)sum);
+    *total = (int)sum;
+    return LP_OK;
 }
 
-/* One diameter, reduced to runs. */
-static lp_status add_layer(lp_session *s, lp_buf *img, int Ly, int Lx, const lp_segment_options *o,
-                           double diameter, lp_layers *layers, double *seconds, lp_err *err)
+/* All diameters through the network, their masks into r->layers. */
+static lp_status run(lp_session *s, const lp_buf *img, int Ly, int Lx, const lp_segment_options *o,
+                     const double *diameters, int n, lp_diameters_result *r, lp_err *err)
 {
-    lp_result r = {.diameter = diameter};
-    float *prob = NULL;
+    lp_net_context c = lp_session_net(s, o);
+    lp_mask_pool *pool = NULL;
+    lp_net_queue *q = NULL;
     lp_status st;
     int i;
 
-    if ((st = lp_session_at(s, &img, 1, Ly, Lx, o, &r, err))) goto done;
-    if (r.net_Ly != Ly || r.net_Lx != Lx) {
-        if (!(prob = malloc((size_t)Ly * Lx * sizeof *prob))) {
-            st = lp_fail_mem(err, "cellprob", 4.0 * Ly * Lx);
-            goto done;
-        }
-        lp_resize_ref(prob, r.cellprob, 1, r.net_Ly, r.net_Lx, Ly, Lx);
+    if ((st = lp_mask_pool_new(s, o, Ly, Lx, diameters, n, lp_machine_memory() / 4, &pool, err)))
+        goto done;
+    if ((st = lp_net_queue_new(&c, r->ntiles, lp_mask_pool_give, pool, &q, err))) goto done;
+    for (i = 0; i < n; i++) {
+        lp_net_options no = lp_session_net_options(s, o, diameters[i]);
+
+        no.diameter = diameters[i];
+        if ((st = lp_net_queue_add(q, img, Ly, Lx, &no, err))) goto done;
     }
-    st = lp_layers_add(layers, diameter, r.masks, r.n, r.flow_error, prob ? prob : r.cellprob, err);
-    for (i = 0; i < LP_T_NSTAGES; i++) seconds[i] += r.seconds[i];
+    if ((st = lp_net_queue_flush(q, err))) goto done;
+    lp_net_queue_free(&q);
+    st = lp_mask_pool_finish(pool, r->layers, r->seconds, err);
 done:
-    free(prob);
-    lp_result_free(&r);
+    lp_net_queue_free(&q);
+    lp_mask_pool_free(&pool);
     return st;
 }
 
@@ -82,54 +81,24 @@ lp_status lp_segment_diameters(lp_session *s, const float *image, int nchan, int
                                const lp_segment_options *options, const double *diameters, int n,
                                lp_diameters_result *out, lp_err *err)
 {
-    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 2;
-    double mean = lp_session_diam_mean(s);
     lp_segment_options o = *options;
-    tile_count count = {.o = options};
     lp_diameters_result r = {0};
     lp_result first = {0};
     lp_buf *img = NULL;
-    int before = lp_session_enter(s), i;
+    int before = lp_session_enter(s);
     lp_status st;
 
-    if (n < 1 || n > LP_MAX_DIAMETERS) {
-        st = lp_fail(err, LP_EARG, "%d diameters: must be 1 to %d", n, LP_MAX_DIAMETERS);
-        goto done;
-    }
-    for (i = 0; i < n; i++)
-        if (!(diameters[i] > 0 && diameters[i] <= 1e6)) {
-            st = lp_fail(err, LP_EARG, "diameter %g: must be positive (px)", diameters[i]);
-            goto done;
-        }
+    if ((st = check(diameters, n, err))) goto done;
     o.diameter = diameters[0];
-    o.on_tiles = on_tiles;
-    o.user = &count;
-    if ((st = lp_diameters_check(diameters, n, mean, Ly, Lx, memory, err))) goto done;
-    for (i = 0; i < n; i++)
-        if ((st = count_tiles(&o, mean / diameters[i], Ly, Lx, &count.total, err))) {
-            (void)at_diameter(diameters[i], err);
-            goto done;
-        }
-    if (count.total > 1 << 30) {
-        st = lp_fail(err, LP_EARG, "%.0f tiles in all are too many; take larger diameters",
-                     (double)count.total);
+    if ((st = lp_diameters_check(diameters, n, lp_session_diam_mean(s), Ly, Lx,
+                                 lp_machine_memory() / 2, err)))
         goto done;
-    }
+    if ((st = count_tiles(s, &o, diameters, n, Ly, Lx, &r.ntiles, err))) goto done;
     if ((st = lp_layers_new(Ly, Lx, &r.layers, err))) goto done;
     if ((st = lp_session_prepare(s, image, nchan, Ly, Lx, &o, &img, &first, err))) goto done;
-    for (i = 0; i < LP_T_NSTAGES; i++) r.seconds[i] = first.seconds[i];
+    memcpy(r.seconds, first.seconds, sizeof r.seconds);
     r.flat_channels = first.flat_channels;
-    for (i = 0; i < n; i++) {
-        int64_t tiles = 0;
-
-        if ((st = add_layer(s, img, Ly, Lx, &o, diameters[i], r.layers, r.seconds, err))) {
-            if (st != LP_ESIGNAL) (void)at_diameter(diameters[i], err);
-            goto done;
-        }
-        if ((st = count_tiles(&o, mean / diameters[i], Ly, Lx, &tiles, err))) goto done;
-        count.before += tiles;
-    }
-    r.ntiles = (int)count.total;
+    if ((st = run(s, img, Ly, Lx, &o, diameters, n, &r, err))) goto done;
     *out = r;
     memset(&r, 0, sizeof r);
 done:

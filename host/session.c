@@ -221,21 +221,32 @@ done:
     return st;
 }
 
-static lp_net_options net_options(const lp_session *s, const lp_segment_options *o, double rescale)
+lp_net_context lp_session_net(const lp_session *s, const lp_segment_options *o)
 {
     int batch = o->batch_size ? o->batch_size : 4 * s->s->threads;
-    lp_net_options n = {
-        .rescale = rescale,
-        .bsize = o->bsize,
-        .augment = o->augment,
-        .resample = o->resample,
+
+    return (lp_net_context){
+        .be = s->s->be,
+        .dev = s->dev,
+        .net = s->s->net,
+        .nchan = s->s->nchan,
+        .style_length = s->s->style_length,
         .batch_size = batch < 16 && !o->batch_size ? 16 : batch,
-        .tile_overlap = o->tile_overlap,
         .on_tiles = o->on_tiles,
         .user = o->user,
     };
+}
 
-    return n;
+lp_net_options lp_session_net_options(const lp_session *s, const lp_segment_options *o,
+                                      double diameter)
+{
+    return (lp_net_options){
+        .rescale = s->s->diam_mean / diameter,
+        .bsize = o->bsize,
+        .augment = o->augment,
+        .resample = o->resample,
+        .tile_overlap = o->tile_overlap,
+    };
 }
 
 static int compare_u32(const void *a, const void *b)
@@ -270,22 +281,24 @@ static lp_status estimate(lp_session *s, const lp_buf *img, int Ly, int Lx,
     const lp_backend *be = s->s->be;
     const lp_size_model *z = s->s->size;
     lp_masks_options m = lp_masks_defaults();
-    lp_net_options no = net_options(s, o, s->s->diam_mean / s->s->diam_labels);
+    lp_net_context c = lp_session_net(s, o);
+    lp_net_options no = lp_session_net_options(s, o, s->s->diam_labels);
     lp_net_output net = {0};
     lp_labels found = {0};
     double log_d = log(z->diam_mean) + z->ymean, d, t = omp_get_wtime();
+    float *style = malloc((size_t)s->s->style_length * sizeof *style);
     uint32_t n = 0;
     lp_status st;
     int k;
 
+    if (!style) return lp_fail_mem(err, "style", 4.0 * s->s->style_length);
+    c.on_tiles = NULL;
     no.resample = 0;
-    no.on_tiles = NULL;
     no.bsize = 224;
     no.tile_overlap = 0.1;
-    if ((st = lp_net_run(be, s->dev, s->s->net, img, s->s->nchan, s->s->style_length, Ly, Lx, &no,
-                         &net, err)))
-        return st;
-    for (k = 0; k < z->n; k++) log_d += z->A[k] * (net.style[k] - z->smean[k]);
+    if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
+    if ((st = lp_net_style(&c, &net, style, err))) goto done;
+    for (k = 0; k < z->n; k++) log_d += z->A[k] * (style[k] - z->smean[k]);
     lp_net_output_free(be, s->dev, &net);
     d = exp(log_d);
     if (!isfinite(d)) d = z->diam_mean;
@@ -293,21 +306,24 @@ static lp_status estimate(lp_session *s, const lp_buf *img, int Ly, int Lx,
     r->diameter_style = d;
 
     no.rescale = z->diam_mean / d;
-    if ((st = lp_net_run(be, s->dev, s->s->net, img, s->s->nchan, s->s->style_length, Ly, Lx, &no,
-                         &net, err)))
-        return st;
+    if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
     m.interp = 0;
     m.compat_cellpose3 = o->compat_cellpose3;
     m.niter = lp_masks_niter(no.rescale, 0);
-    st = be->masks(s->dev, net.yf, net.Ly, net.Lx, Ly, Lx, &m, &found, NULL, &n, err);
-    lp_net_output_free(be, s->dev, &net);
-    if (st) return st;
+    if ((st = be->masks(s->dev, net.yf, net.Ly, net.Lx, Ly, Lx, &m, &found, NULL, &n, err)))
+        goto done;
     d = median_diameter(&found, n);
-    lp_labels_free(&found);
-    if (d < 0) return lp_fail_mem(err, "estimating the diameter", 4.0 * n);
+    if (d < 0) {
+        st = lp_fail_mem(err, "estimating the diameter", 4.0 * n);
+        goto done;
+    }
     r->diameter = d > 0 ? d : z->diam_mean;
     r->seconds[LP_T_SIZE] = omp_get_wtime() - t;
-    return LP_OK;
+done:
+    lp_net_output_free(be, s->dev, &net);
+    lp_labels_free(&found);
+    free(style);
+    return st;
 }
 
 static void add_mask_times(lp_result *r, const double *t)
@@ -320,8 +336,9 @@ static void add_mask_times(lp_result *r, const double *t)
     r->seconds[LP_T_FILL] += t[LP_MASKS_RESIZE] + t[LP_MASKS_FILL];
 }
 
-/* Flows and cellprob to host memory. */
-static lp_status fetch(lp_session *s, const lp_net_output *net, lp_result *r, lp_err *err)
+/* Flows, cellprob and style to host memory. */
+static lp_status fetch(lp_session *s, const lp_net_context *c, const lp_net_output *net,
+                       lp_result *r, lp_err *err)
 {
     size_t plane = (size_t)net->Ly * net->Lx * sizeof(float);
     lp_status st;
@@ -330,31 +347,20 @@ static lp_status fetch(lp_session *s, const lp_net_output *net, lp_result *r, lp
     r->net_Lx = net->Lx;
     r->flows = malloc(2 * plane);
     r->cellprob = malloc(plane);
-    if (!r->flows || !r->cellprob) return lp_fail_mem(err, "flows", 3.0 * (double)plane);
+    r->style = malloc((size_t)s->s->style_length * sizeof *r->style);
+    if (!r->flows || !r->cellprob || !r->style)
+        return lp_fail_mem(err, "flows", 3.0 * (double)plane);
+    r->style_length = s->s->style_length;
+    if ((st = lp_net_style(c, net, r->style, err))) return st;
     if ((st = s->s->be->get(s->dev, r->flows, net->yf, 0, 2 * plane, err))) return st;
     return s->s->be->get(s->dev, r->cellprob, net->yf, 2 * plane, plane, err);
 }
 
-lp_status lp_session_at(lp_session *s, lp_buf **img, int keep, int Ly, int Lx,
-                        const lp_segment_options *o, lp_result *r, lp_err *err)
+lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
+                           const lp_segment_options *o, lp_result *r, lp_err *err)
 {
-    const lp_backend *be = s->s->be;
     double seconds[LP_MASKS_NSTAGES] = {0}, rescale = s->s->diam_mean / r->diameter;
-    lp_net_options no = net_options(s, o, rescale);
-    lp_net_output net = {0};
-    lp_masks_options m;
-    lp_labels masks = {0};
-    lp_status st;
-
-    if ((st = lp_net_run(be, s->dev, s->s->net, *img, s->s->nchan, s->s->style_length, Ly, Lx, &no,
-                         &net, err)))
-        return st;
-    if (!keep) be->buf_free(s->dev, img);
-    r->ntiles = net.ntiles;
-    r->seconds[LP_T_NET] += net.seconds_net;
-    r->seconds[LP_T_RESIZE] += net.seconds_resize;
-
-    m = (lp_masks_options){
+    lp_masks_options m = {
         .flow_threshold = o->flow_threshold,
         .cellprob_threshold = o->cellprob_threshold,
         .max_size_fraction = o->max_size_fraction,
@@ -365,22 +371,24 @@ lp_status lp_session_at(lp_session *s, lp_buf **img, int keep, int Ly, int Lx,
         .compat_cellpose3 = o->compat_cellpose3,
         .seconds = seconds,
     };
-    if ((st = be->masks(s->dev, net.yf, net.Ly, net.Lx, Ly, Lx, &m, &masks, &r->flow_error, &r->n,
-                        err)))
-        goto done;
+    lp_labels masks = {0};
+    lp_status st = s->s->be->masks(s->dev, net->yf, net->Ly, net->Lx, Ly, Lx, &m, &masks,
+                                   &r->flow_error, &r->n, err);
+
+    if (st) return st;
     add_mask_times(r, seconds);
-    if ((st = fetch(s, &net, r, err))) goto done;
+    r->ntiles = net->ntiles;
+    r->seconds[LP_T_NET] += net->seconds_net;
+    r->seconds[LP_T_RESIZE] += net->seconds_resize;
     r->masks = masks.data;
-    masks.data = NULL;
     r->Ly = Ly;
     r->Lx = Lx;
-    r->style = net.style;
-    net.style = NULL;
-    r->style_length = s->s->style_length;
-done:
-    lp_net_output_free(be, s->dev, &net);
-    lp_labels_free(&masks);
-    return st;
+    return LP_OK;
+}
+
+int lp_session_threads(const lp_session *s)
+{
+    return s->s->threads;
 }
 
 int lp_session_enter(const lp_session *s)
@@ -400,17 +408,25 @@ lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int L
                      const lp_segment_options *o, lp_result *out, lp_err *err)
 {
     int before = lp_session_enter(s);
+    lp_net_context c = lp_session_net(s, o);
     lp_result r = {.diameter = o->diameter};
+    lp_net_output net = {0};
+    lp_net_options no;
     lp_buf *img = NULL;
     lp_status st;
 
     if ((st = lp_session_prepare(s, image, nchan, Ly, Lx, o, &img, &r, err))) goto done;
     if (o->diameter == 0 && (st = estimate(s, img, Ly, Lx, o, &r, err))) goto done;
-    if ((st = lp_session_at(s, &img, 0, Ly, Lx, o, &r, err))) goto done;
+    no = lp_session_net_options(s, o, r.diameter);
+    if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
+    lp_session_release(s, &img);
+    if ((st = lp_session_masks(s, &net, Ly, Lx, o, &r, err))) goto done;
+    if ((st = fetch(s, &c, &net, &r, err))) goto done;
     *out = r;
     memset(&r, 0, sizeof r);
 done:
     lp_session_release(s, &img);
+    lp_net_output_free(c.be, c.dev, &net);
     lp_result_free(&r);
     omp_set_num_threads(before);
     return st;

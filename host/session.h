@@ -5,22 +5,28 @@
 #ifndef LP_SESSION_H
 #define LP_SESSION_H
 
-#include "backend.h"
 #include "lipopose.h"
+#include "net.h"
 
 /* Sets the threads of the session; returns how many there were, for omp_set_num_threads. */
 int lp_session_enter(const lp_session *s);
+int lp_session_threads(const lp_session *s);
 
 /* Checks the options; channels chosen and normalised, on the device: *img, freed with
  * lp_session_release. Sets flat_channels and adds to seconds of *r. */
 lp_status lp_session_prepare(lp_session *s, const float *image, int nchan, int Ly, int Lx,
                              const lp_segment_options *o, lp_buf **img, lp_result *r, lp_err *err);
-
-/* Segments *img at r->diameter into the rest of *r, adding to its seconds. keep 0: frees *img as
- * soon as the network is through. On failure *r is to be freed like on success. */
-lp_status lp_session_at(lp_session *s, lp_buf **img, int keep, int Ly, int Lx,
-                        const lp_segment_options *o, lp_result *r, lp_err *err);
-
 void lp_session_release(lp_session *s, lp_buf **img);
+
+/* The session's network with these options (on_tiles too), and an image in it at a diameter. */
+lp_net_context lp_session_net(const lp_session *s, const lp_segment_options *o);
+lp_net_options lp_session_net_options(const lp_session *s, const lp_segment_options *o,
+                                      double diameter);
+
+/* Network output at r->diameter -> masks, n, flow_error, Ly and Lx of *r; adds to its seconds. Not
+ * changed: *net. On failure *r is to be freed like on success. Several threads may run it side by
+ * side, each on an output of its own. */
+lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
+                           const lp_segment_options *o, lp_result *r, lp_err *err);
 
 #endif

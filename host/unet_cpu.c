@@ -252,51 +252,93 @@ int lp_unet_bf16_pays(void)
     return lp_onednn_has_amx();
 }
 
-lp_status lp_unet_run(lp_unet *net, lp_unet_work *work, const float *x, int n, int ly, int lx,
-                      float *y, float *styles, lp_err *err)
+/* A tile of a batch. */
+typedef struct {
+    const lp_plan *plan;
+    const float *x;
+    float *y, *style;
+} place;
+
+/* Tiles 0 .. alone-1 with a thread each, then the others with all threads. */
+static int run_tiles(const lp_unet *net, lp_unet_work *work, const place *t, int alone, int n)
 {
-    size_t pix = (size_t)ly * lx, nx = net->nin * pix, ny = net->nout * pix;
-    int T = work->threads, div = 1 << (net->levels - 1), i, alone = n, rc = 0;
-    int before = omp_get_max_threads();
-    size_t bytes;
-    lp_plan *p;
-    lp_status st;
+    int team = work->threads < alone ? work->threads : alone, i, rc = 0;
 
-    if (n < 1 || ly < div || lx < div || ly % div || lx % div)
-        return lp_fail(err, LP_EARG,
-                       "network: tiles of %d x %d pixels; both must be multiples of %d", ly, lx,
-                       div);
-    /* Whole rounds of one tile per thread; what is left over gets all threads, tile by tile. */
-    if (T > 1 && T == net->threads && lp_plan_may_share_tile(net)) alone = n / T * T;
-    if ((st = lp_plan_acquire(net, ly, lx, (alone > 0) | (alone < n) << 1, &p, &bytes, err)))
-        return st;
-    if ((st = workspaces(work, bytes, T < n ? T : n, err))) goto done;
-    if (T == 1) {
+    if (team == 1) {
         omp_set_num_threads(1);
-        for (i = 0; i < n; i++)
-            rc |= forward(net, p, 0, work->ws[0], x + i * nx, y + i * ny,
-                          styles + (size_t)i * net->S);
-    } else {
-        int team = T < alone ? T : alone;
-
-        if (alone) {
+        for (i = 0; i < alone; i++)
+            rc |= forward(net, t[i].plan, 0, work->ws[0], t[i].x, t[i].y, t[i].style);
+    } else if (team > 1) {
 #pragma omp parallel for schedule(dynamic) num_threads(team) reduction(| : rc)
-            for (i = 0; i < alone; i++) {
-                omp_set_num_threads(1);
-                rc |= forward(net, p, 0, work->ws[omp_get_thread_num()], x + i * nx, y + i * ny,
-                              styles + (size_t)i * net->S);
-            }
+        for (i = 0; i < alone; i++) {
+            omp_set_num_threads(1);
+            rc |= forward(net, t[i].plan, 0, work->ws[omp_get_thread_num()], t[i].x, t[i].y,
+                          t[i].style);
         }
-        omp_set_num_threads(T);
-        for (i = alone; i < n; i++)
-            rc |= forward(net, p, 1, work->ws[0], x + i * nx, y + i * ny,
-                          styles + (size_t)i * net->S);
     }
+    omp_set_num_threads(work->threads);
+    for (i = alone; i < n; i++)
+        rc |= forward(net, t[i].plan, 1, work->ws[0], t[i].x, t[i].y, t[i].style);
+    return rc;
+}
+
+lp_status lp_unet_run_groups(lp_unet *net, lp_unet_work *work, const float *x,
+                             const lp_tile_group *group, int n_groups, float *y, float *styles,
+                             lp_err *err)
+{
+    int T = work->threads, div = 1 << (net->levels - 1), before = omp_get_max_threads();
+    int n = 0, alone, made = 0, at = 0, g, i, rc;
+    lp_plan **plan = NULL;
+    place *tile = NULL;
+    size_t bytes, most = 0;
+    lp_status st = LP_OK;
+
+    for (g = 0; g < n_groups; g++) {
+        const lp_tile_group *k = &group[g];
+
+        if (k->n < 1 || k->ly < div || k->lx < div || k->ly % div || k->lx % div)
+            return lp_fail(err, LP_EARG,
+                           "network: %d tiles of %d x %d pixels; both must be multiples of %d",
+                           k->n, k->ly, k->lx, div);
+        n += k->n;
+    }
+    /* Whole rounds of one tile per thread; what is left over gets all threads, tile by tile. */
+    alone = T > 1 && T == net->threads && lp_plan_may_share_tile(net) ? n / T * T : n;
+    plan = malloc((size_t)n_groups * sizeof(lp_plan *));
+    tile = malloc((size_t)n * sizeof *tile);
+    if (!plan || !tile) {
+        st = lp_fail_mem(err, "network", (double)n * sizeof *tile);
+        goto done;
+    }
+    for (g = 0; g < n_groups; g++) {
+        size_t pix = (size_t)group[g].ly * group[g].lx;
+        int which = (at < alone) | (at + group[g].n > alone) << 1;
+
+        if ((st = lp_plan_acquire(net, group[g].ly, group[g].lx, which, &plan[g], &bytes, err)))
+            goto done;
+        made++;
+        if (bytes > most) most = bytes;
+        for (i = 0; i < group[g].n; i++, at++) {
+            tile[at] = (place){plan[g], x, y, styles + (size_t)at * net->S};
+            x += net->nin * pix;
+            y += net->nout * pix;
+        }
+    }
+    if ((st = workspaces(work, most, T < n ? T : n, err))) goto done;
+    rc = run_tiles(net, work, tile, alone, n);
     omp_set_num_threads(before);
     if (rc)
         st = lp_fail(err, LP_ENOMEM, "network: oneDNN failed with status %d on %d x %d tiles", rc,
-                     ly, lx);
+                     group[0].ly, group[0].lx);
 done:
-    lp_plan_release(net, p);
+    for (g = 0; g < made; g++) lp_plan_release(net, plan[g]);
+    free(plan);
+    free(tile);
     return st;
+}
+
+lp_status lp_unet_run(lp_unet *net, lp_unet_work *work, const float *x, int n, int ly, int lx,
+                      float *y, float *styles, lp_err *err)
+{
+    return lp_unet_run_groups(net, work, x, &(lp_tile_group){n, ly, lx}, 1, y, styles, err);
 }

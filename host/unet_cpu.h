@@ -8,6 +8,7 @@
 #ifndef LP_UNET_CPU_H
 #define LP_UNET_CPU_H
 
+#include "../kernels/tile.h"
 #include "../weights/weights.h"
 #include "status.h"
 
@@ -30,5 +31,11 @@ int lp_unet_bf16_pays(void);
  * a tile do not depend on n, its place or the number of threads. */
 lp_status lp_unet_run(lp_unet *net, lp_unet_work *work, const float *x, int n, int ly, int lx,
                       float *y, float *styles, lp_err *err);
+
+/* The same for tiles of several sizes, group after group, end to end in x, y and styles. All tiles
+ * are shared out among the threads together; large ones first is best. */
+lp_status lp_unet_run_groups(lp_unet *net, lp_unet_work *work, const float *x,
+                             const lp_tile_group *group, int n_groups, float *y, float *styles,
+                             lp_err *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include "unet_layers.h"
 
 #define LP_MAX_LEVELS (LP_MAX_NBASE - 1)
-#define LP_MAX_PLANS 6
+#define LP_MAX_PLANS 12
 
 /* [0] for one thread, [1] for all. */
 typedef struct {

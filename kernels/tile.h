@@ -26,6 +26,11 @@ typedef struct {
     const double *xnavg;  /* [Lxt]  because tiles form a grid and the mask is a product */
 } lp_tile_grid;
 
+/* n tiles of one size in a batch that holds several sizes, end to end. */
+typedef struct {
+    int n, ly, lx;
+} lp_tile_group;
+
 /* Tiles first .. first + n - 1. out [n][nchan][ly][lx], img [nchan][Ly][Lx]: float32, host. */
 void lp_tile_cut_ref(float *out, const float *img, int nchan, const lp_tile_grid *g, int first,
                      int n);

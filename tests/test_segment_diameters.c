@@ -4,9 +4,10 @@
 
 #include "cone_model.h"
 #include "host/layers.h"
+#include "host/mask_pool.h"
 
 static char *dir;
-static lp_session *session;
+static lp_session *session, *one_thread, *five_threads;
 
 static int setup(void **state)
 {
@@ -21,13 +22,19 @@ static int setup(void **state)
     assert_non_null(w);
     assert_int_equal(lp_weights_save(w, model, 0, &err), LP_OK);
     lp_weights_free(&w);
-    return lp_session_open(model, &o, &session, &err);
+    if (lp_session_open(model, &o, &session, &err)) return 1;
+    o.threads = 1;
+    if (lp_session_open(model, &o, &one_thread, &err)) return 1;
+    o.threads = 5;
+    return lp_session_open(model, &o, &five_threads, &err);
 }
 
 static int teardown(void **state)
 {
     (void)state;
     lp_session_close(&session);
+    lp_session_close(&one_thread);
+    lp_session_close(&five_threads);
     lp_tmp_remove(dir);
     return 0;
 }
@@ -101,6 +108,108 @@ static void same_as_alone(void **state)
     }
 }
 
+static void same_layers(const lp_layers *a, const lp_layers *b)
+{
+    int i;
+
+    assert_int_equal(a->n, b->n);
+    for (i = 0; i < a->n; i++) {
+        const lp_layer *p = &a->layer[i], *q = &b->layer[i];
+        size_t n = p->masks.n;
+
+        assert_true(p->diameter == q->diameter && n == q->masks.n);
+        assert_memory_equal(p->masks.first, q->masks.first, (n + 1) * sizeof *p->masks.first);
+        assert_memory_equal(p->masks.run, q->masks.run, p->masks.first[n] * sizeof *p->masks.run);
+        assert_memory_equal(p->flow_error, q->flow_error, n * sizeof(float));
+        assert_memory_equal(p->cellprob, q->cellprob, n * sizeof(float));
+    }
+}
+
+/* Neither threads, nor what shares a batch, nor the order of the diameters shows. */
+static void any_company(void **state)
+{
+    static const double up[] = {19, 30, 31, 61, 90, 150};
+    static const double mixed[] = {61, 19, 150, 31, 90, 30};
+    static const int batches[] = {1, 3, 100};
+    enum { LY = 120, LX = 150, N = 6 };
+    static float img[LY * LX];
+    lp_segment_options o = lp_segment_defaults();
+    lp_diameters_result want = {0}, got = {0};
+    lp_session *s[3];
+    lp_err err;
+    size_t i, k;
+
+    (void)state;
+    s[0] = one_thread;
+    s[1] = session;
+    s[2] = five_threads;
+    cone_image(img, LY, LX, 9);
+    for (o.resample = 0; o.resample < 2; o.resample++) {
+        o.batch_size = 0;
+        if (lp_segment_diameters(one_thread, img, 1, LY, LX, &o, up, N, &want, &err))
+            fail_msg("%s", err.msg);
+        for (i = 0; i < 3; i++)
+            for (k = 0; k < sizeof batches / sizeof *batches; k++) {
+                o.batch_size = batches[k];
+                if (lp_segment_diameters(s[i], img, 1, LY, LX, &o, k % 2 ? mixed : up, N, &got,
+                                         &err))
+                    fail_msg("%s", err.msg);
+                assert_int_equal(got.ntiles, want.ntiles);
+                same_layers(got.layers, want.layers);
+                lp_layers_free(&got.layers);
+            }
+        lp_layers_free(&want.layers);
+    }
+}
+
+/* A diameter that fails is named, and nothing is kept; also where nobody waits for the pool. */
+static void pool_fails(void **state)
+{
+    static const double d[] = {30, 20, 25};
+    static float img[100 * 100];
+    lp_segment_options o = lp_segment_defaults(), bad = o;
+    lp_layers *layers = NULL;
+    double seconds[LP_T_NSTAGES] = {0};
+    int i, k;
+
+    (void)state;
+    bad.cellprob_threshold = NAN; /* nobody checks it on the way to the masks */
+    cone_image(img, 100, 100, 3);
+    for (i = 0; i < 3; i++) {
+        lp_session *s = i == 0 ? one_thread : i == 1 ? session : five_threads;
+        lp_net_context c = lp_session_net(s, &o);
+        lp_mask_pool *pool = NULL, *left = NULL;
+        lp_result r = {0};
+        lp_buf *im = NULL;
+        lp_err err = {0};
+        lp_status st = LP_OK;
+
+        assert_int_equal(lp_session_prepare(s, img, 1, 100, 100, &o, &im, &r, &err), LP_OK);
+        assert_int_equal(lp_layers_new(100, 100, &layers, &err), LP_OK);
+        assert_int_equal(lp_mask_pool_new(s, &bad, 100, 100, d, 3, 1e9, &pool, &err), LP_OK);
+        assert_int_equal(lp_mask_pool_new(s, &o, 100, 100, d, 3, 1, &left, &err), LP_OK);
+        for (k = 0; k < 3; k++) {
+            lp_net_options no = lp_session_net_options(s, &o, d[k]);
+            lp_net_output out = {0};
+
+            assert_int_equal(lp_net_run(&c, im, 100, 100, &no, &out, &err), LP_OK);
+            if (!st) st = lp_mask_pool_give(pool, k, &out, &err);
+            lp_net_output_free(c.be, c.dev, &out);
+            assert_int_equal(lp_net_run(&c, im, 100, 100, &no, &out, &err), LP_OK);
+            assert_int_equal(lp_mask_pool_give(left, k, &out, &err), LP_OK);
+            assert_null(out.yf);
+        }
+        if (!st) st = lp_mask_pool_finish(pool, layers, seconds, &err);
+        assert_int_equal(st, LP_EARG);
+        assert_int_equal(layers->n, 0);
+        lp_mask_pool_free(&pool);
+        lp_mask_pool_free(&left);
+        lp_layers_free(&layers);
+        lp_session_release(s, &im);
+        lp_result_free(&r);
+    }
+}
+
 static void merged(void **state)
 {
     static const double d[] = {20, 25, 30, 36, 43};
@@ -141,6 +250,7 @@ static void refused(void **state)
                      LP_EARG);
     o.on_tiles = on_tiles;
     o.user = &s;
+    o.batch_size = 1;
     bad[0][0] = 20;
     assert_int_equal(lp_segment_diameters(session, img, 1, 64, 64, &o, bad[0], 2, &r, &err),
                      LP_ESIGNAL);
@@ -151,6 +261,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_as_alone),
+        cmocka_unit_test(any_company),
+        cmocka_unit_test(pool_fails),
         cmocka_unit_test(merged),
         cmocka_unit_test(refused),
     };

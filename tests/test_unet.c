@@ -284,7 +284,7 @@ static void refuses_sizes(void **state)
     lp_weights_free(&w);
 }
 
-enum { SIZES = 9, ROUNDS = 2 };
+enum { SIZES = 15, ROUNDS = 2 };
 
 typedef struct {
     lp_unet *net;
