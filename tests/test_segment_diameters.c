@@ -7,7 +7,7 @@
 #include "host/mask_pool.h"
 
 static char *dir;
-static lp_session *session, *one_thread, *five_threads;
+static lp_session *session, *one_thread, *three_threads;
 
 static int setup(void **state)
 {
@@ -25,8 +25,8 @@ static int setup(void **state)
     if (lp_session_open(model, &o, &session, &err)) return 1;
     o.threads = 1;
     if (lp_session_open(model, &o, &one_thread, &err)) return 1;
-    o.threads = 5;
-    return lp_session_open(model, &o, &five_threads, &err);
+    o.threads = 3;
+    return lp_session_open(model, &o, &three_threads, &err);
 }
 
 static int teardown(void **state)
@@ -34,7 +34,7 @@ static int teardown(void **state)
     (void)state;
     lp_session_close(&session);
     lp_session_close(&one_thread);
-    lp_session_close(&five_threads);
+    lp_session_close(&three_threads);
     lp_tmp_remove(dir);
     return 0;
 }
@@ -142,7 +142,7 @@ static void any_company(void **state)
     (void)state;
     s[0] = one_thread;
     s[1] = session;
-    s[2] = five_threads;
+    s[2] = three_threads;
     cone_image(img, LY, LX, 9);
     for (o.resample = 0; o.resample < 2; o.resample++) {
         o.batch_size = 0;
@@ -176,7 +176,7 @@ static void pool_fails(void **state)
     bad.cellprob_threshold = NAN; /* nobody checks it on the way to the masks */
     cone_image(img, 100, 100, 3);
     for (i = 0; i < 3; i++) {
-        lp_session *s = i == 0 ? one_thread : i == 1 ? session : five_threads;
+        lp_session *s = i == 0 ? one_thread : i == 1 ? session : three_threads;
         lp_net_context c = lp_session_net(s, &o);
         lp_mask_pool *pool = NULL, *left = NULL;
         lp_result r = {0};
