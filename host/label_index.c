@@ -17,7 +17,8 @@ static int dense(const lp_labels *lb, lp_label_index *ix)
 
     ix->map = calloc((size_t)ix->max + 1, sizeof *ix->map);
     if (!ix->map) return 0;
-    for (i = 0; i < n; i++) ix->map[lb->data[i]] = 1;
+    for (i = 0; i < n; i++)
+        if (i == 0 || lb->data[i] != lb->data[i - 1]) ix->map[lb->data[i]] = 1;
     for (i = 1; i <= ix->max; i++) k += ix->map[i];
     ix->ids = malloc((k ? k : 1) * sizeof *ix->ids);
     if (!ix->ids) return 0;
@@ -52,9 +53,12 @@ lp_status lp_label_index_new(const lp_labels *lb, lp_label_index *out, lp_err *e
 {
     size_t n = (size_t)lb->Ly * lb->Lx, i;
     lp_label_index ix = {0};
+    uint32_t max = 0;
 
+#pragma omp parallel for schedule(static) reduction(max : max)
     for (i = 0; i < n; i++)
-        if (lb->data[i] > ix.max) ix.max = lb->data[i];
+        if (lb->data[i] > max) max = lb->data[i];
+    ix.max = max;
     if (!(ix.max <= 2 * n + 65536 ? dense(lb, &ix) : sparse(lb, &ix))) {
         lp_label_index_free(&ix);
         return lp_fail_mem(err, "table of labels", (double)n * sizeof(uint32_t));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "big_alloc.h"
 #include "detmath.h"
 
 static const double default_level[] = {20, 15, 10, 8, 5, 3, 2, 1, 0};
@@ -75,12 +76,26 @@ lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double 
     return LP_OK;
 }
 
+/* [Ly][Lx] zeros, touched by all threads: the kernel's clearing of fresh pages takes as long as a
+ * merge. */
+static lp_status blank(const lp_layers *s, uint32_t **out, lp_err *err)
+{
+    size_t row = (size_t)s->Lx * sizeof **out;
+    uint32_t *p = lp_big_alloc(row * s->Ly);
+    int y;
+
+    if (!p) return lp_fail_mem(err, "merge", (double)row * s->Ly);
+#pragma omp parallel for schedule(static)
+    for (y = 0; y < s->Ly; y++) memset(p + (size_t)y * s->Lx, 0, row);
+    *out = p;
+    return LP_OK;
+}
+
 lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merged *out, lp_err *err)
 {
     lp_merge_options o = options ? *options : lp_merge_defaults();
     double level[LP_MERGE_MAX_LEVELS + 1];
     lp_merged m = {.Ly = s->Ly, .Lx = s->Lx};
-    lp_labels lb = {0};
     lp_status st;
     int n = 0;
 
@@ -89,8 +104,7 @@ lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merge
     if (!(o.flow_weight >= 0 && o.flow_weight <= 1e6))
         return bad(err, "flow_weight", o.flow_weight, "0 or more");
     if ((st = lp_merge_levels(s, &o, level, &n, err))) return st;
-    if ((st = lp_labels_new(&lb, s->Ly, s->Lx, err))) return st;
-    m.masks = lb.data;
+    if ((st = blank(s, &m.masks, err))) return st;
     switch (o.method) {
     case LP_MERGE_SCALE:
         st = lp_merge_by_scale(s, &o, level, n, &m, err);

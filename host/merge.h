@@ -19,8 +19,8 @@
  * the largest number of votes in it. A diameter has found it where its masks cover at least half
  * of it; flow_error and cellprob are means over all pixels that masks cover.
  *
- * Memory: 4 bytes per pixel for the result; scale about 90 bytes per candidate and the outlines;
- * votes 2, affinity 6 bytes per pixel more, and both 4 per thread, of at most four. */
+ * Memory: 4 bytes per pixel for the result; scale about 130 bytes per candidate and the outlines;
+ * votes 2, affinity 6 bytes per pixel more, and about 30 per run of pixels of a level. */
 #ifndef LP_MERGE_H
 #define LP_MERGE_H
 

@@ -65,52 +65,54 @@ static lp_status collect(work *k, const lp_merge_options *o, lp_err *err)
 {
     const lp_layers *s = k->s;
     lp_runs_box *box = NULL;
-    uint64_t n = 0, big = 0;
+    uint64_t n = 0, *start = malloc((size_t)(s->n + 1) * sizeof *start);
     double *gap = malloc((size_t)(s->n + 1) * sizeof *gap);
     lp_status st = LP_OK;
     uint32_t l, i;
     int y;
 
-    for (y = 0; y < s->n; y++) {
+    for (y = 0; y < s->n && start; y++) {
+        start[y] = n;
         n += s->layer[y].masks.n;
-        if (s->layer[y].masks.n > big) big = s->layer[y].masks.n;
     }
     if (n >= UINT32_MAX) {
-        free(gap);
-        return lp_fail(err, LP_EARG, "merge: too many masks (%llu)", (unsigned long long)n);
+        st = lp_fail(err, LP_EARG, "merge: too many masks (%llu)", (unsigned long long)n);
+        goto done;
     }
     k->c = malloc((n + 1) * sizeof *k->c);
     k->mask = malloc((n + 1) * sizeof *k->mask);
     k->weight = malloc((n + 1) * sizeof *k->weight);
     k->of = malloc((n + 1) * sizeof *k->of);
     k->member = malloc((n + 1) * sizeof *k->member);
-    box = malloc((big + 1) * sizeof *box);
-    if (!gap || !k->c || !k->mask || !k->weight || !k->of || !k->member || !box) {
-        st = lp_fail_mem(err, "merge", 72.0 * (double)n);
+    box = malloc((n + 1) * sizeof *box);
+    if (!gap || !start || !k->c || !k->mask || !k->weight || !k->of || !k->member || !box) {
+        st = lp_fail_mem(err, "merge", 112.0 * (double)n);
         goto done;
     }
     lp_merge_gaps(s, gap);
-    for (y = 0; y < s->n; y++) {
-        lp_runs_box_ref(box, &s->layer[y].masks);
+#pragma omp parallel for schedule(dynamic)
+    for (y = 0; y < s->n; y++) lp_runs_box_ref(box + start[y], &s->layer[y].masks);
+    for (y = 0; y < s->n; y++)
         for (l = 0; l < s->layer[y].masks.n; l++) {
-            if (!box[l].area) continue;
-            k->c[k->n++] = (candidate){
-                trust((double)box[l].area, s->layer[y].diameter, s->layer[y].flow_error[l], o), y,
-                l};
+            double area = (double)box[start[y] + l].area;
+
+            if (area > 0)
+                k->c[k->n++] = (candidate){
+                    trust(area, s->layer[y].diameter, s->layer[y].flow_error[l], o), y, l};
         }
-    }
     qsort(k->c, k->n, sizeof *k->c, by_weight);
     for (i = 0; i < k->n; i++) {
-        const lp_runs *r = &s->layer[k->c[i].layer].masks;
-        const lp_runs one = {1, r->first + k->c[i].label, r->run};
+        const candidate *c = &k->c[i];
+        const lp_runs *r = &s->layer[c->layer].masks;
 
-        k->mask[i].run = r->run + one.first[0];
-        k->mask[i].n = one.first[1] - one.first[0];
-        lp_runs_box_ref(&k->mask[i].box, &one);
-        k->weight[i] = (int64_t)floor(k->c[i].w * gap[k->c[i].layer] / UNIT + 0.5);
+        k->mask[i].run = r->run + r->first[c->label];
+        k->mask[i].n = r->first[c->label + 1] - r->first[c->label];
+        k->mask[i].box = box[start[c->layer] + c->label];
+        k->weight[i] = (int64_t)floor(c->w * gap[c->layer] / UNIT + 0.5);
     }
 done:
     free(gap);
+    free(start);
     free(box);
     return st;
 }

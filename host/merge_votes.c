@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../kernels/votes.h"
+#include "big_alloc.h"
 #include "merge.h"
 
 #define SIDE 4 /* diameters that are gone through side by side, at most */
@@ -317,10 +318,10 @@ lp_status lp_merge_by_votes(const lp_layers *s, const lp_merge_options *o, const
     lp_status st = LP_OK;
 
     for (; n_levels > 0 && level[0] >= s->n; level++) n_levels--; /* nothing can lie above */
-    w.v = malloc(n_px * sizeof *w.v);
+    w.v = lp_big_alloc(n_px * sizeof *w.v);
     if (pairs) {
-        w.ax = malloc(n_px * sizeof *w.ax);
-        w.ay = malloc(n_px * sizeof *w.ay);
+        w.ax = lp_big_alloc(n_px * sizeof *w.ax);
+        w.ay = lp_big_alloc(n_px * sizeof *w.ay);
     }
     w.first = malloc(((size_t)s->Ly + 1) * sizeof *w.first);
     out->particle = malloc(sizeof *out->particle);

@@ -10,6 +10,7 @@ static uint32_t largest(const lp_labels *lb)
     size_t n = (size_t)lb->Ly * lb->Lx, i;
     uint32_t max = 0;
 
+#pragma omp parallel for schedule(static) reduction(max : max)
     for (i = 0; i < n; i++)
         if (lb->data[i] > max) max = lb->data[i];
     return max;
@@ -24,6 +25,7 @@ static uint16_t *narrow(const lp_labels *lb, const char *path, lp_err *err)
         lp_fail_mem(err, path, (double)n * sizeof *d);
         return NULL;
     }
+#pragma omp parallel for schedule(static)
     for (i = 0; i < n; i++) d[i] = (uint16_t)lb->data[i];
     return d;
 }
