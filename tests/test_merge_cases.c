@@ -157,6 +157,45 @@ static void scale_prefers_the_fitting(void **state)
     lp_layers_free(&s);
 }
 
+/* Of candidates of equal weight, that of the smaller diameter comes first, then the lower label.
+ * Diameters of half and twice the size of a box weigh the same. Two boxes side by side at one of
+ * them, one across both at the other: as the first it takes both, else it joins the lower label. */
+static void ties(void **state)
+{
+    static uint32_t two[NPX], across[NPX];
+    double d = 2 * sqrt(30 * 60 / 3.14159265358979323846);
+    int turn, p;
+
+    (void)state;
+    for (p = 0; p < NPX; p++) {
+        int x = p % LX, in = p / LX >= 30 && p / LX < 60;
+
+        two[p] = in && x >= 10 && x < 130 ? 1 + (x >= 70) : 0;
+        across[p] = in && x >= 40 && x < 100;
+    }
+    for (turn = 0; turn < 4; turn++) {
+        lp_layers *s = layers_new();
+        lp_merge_options o = options(LP_MERGE_SCALE, 0);
+        lp_merged m;
+
+        o.iou = 0.3; /* 30 of 90 columns */
+        if (turn & 1) add(s, turn & 2 ? d / 2 : d * 2, two, 2);
+        add(s, turn & 2 ? d * 2 : d / 2, across, 1);
+        if (!(turn & 1)) add(s, turn & 2 ? d / 2 : d * 2, two, 2);
+        m = merge(s, &o);
+        if (turn & 2) {
+            assert_int_equal(m.n, 2);
+            assert_true(m.masks[45 * LX + 50] == 1 && m.masks[45 * LX + 120] == 2);
+            assert_true(m.particle[0].n_diameters == 2 && m.particle[1].n_diameters == 1);
+        } else {
+            assert_int_equal(m.n, 1);
+            assert_true(m.masks[45 * LX + 45] == 1 && m.masks[45 * LX + 95] == 1);
+        }
+        lp_merged_free(&m);
+        lp_layers_free(&s);
+    }
+}
+
 /* Supports do not depend on the spacing: a particle that every diameter finds. */
 static void spacing(void **state)
 {
@@ -337,7 +376,7 @@ int main(void)
         cmocka_unit_test(touching),      cmocka_unit_test(scale_prefers_the_fitting),
         cmocka_unit_test(spacing),       cmocka_unit_test(gaps_and_levels),
         cmocka_unit_test(nothing_found), cmocka_unit_test(bad_options),
-        cmocka_unit_test(features),      cmocka_unit_test(flow_error_weighs),
+        cmocka_unit_test(ties),          cmocka_unit_test(features),      cmocka_unit_test(flow_error_weighs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

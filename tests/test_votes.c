@@ -7,7 +7,7 @@
 #include "kernels/votes.h"
 
 static const int sizes[][2] = {{1, 1}, {1, 40}, {40, 1}, {7, 13}, {61, 67}};
-enum { N_SIZES = 5, MAX_PX = 61 * 67 };
+enum { N_SIZES = 5, MAX_PX = 61 * 67, BIG_PX = 130 * 70 };
 
 /* Blocks of one to a few pixels, touching each other. */
 static void labels(uint32_t *lb, lp_rng *r, int Ly, int Lx, uint32_t n)
@@ -180,6 +180,86 @@ static void votes(void **state)
     }
 }
 
+/* Components as runs, painted as the plain version numbers them. */
+static void paint(uint32_t *out, const uint16_t *v, const uint16_t *ax, const uint16_t *ay, int t,
+                  int Ly, int Lx)
+{
+    static lp_run run[BIG_PX + 1];
+    static uint32_t first[BIG_PX + 1], root[BIG_PX + 1], number[BIG_PX + 1];
+    const lp_run guard = {-1, -2, -3};
+    uint32_t n = 0, i;
+    int x, y;
+
+    lp_votes_runs_count_cpu(first, v, ax, t, Ly, Lx);
+    assert_true(first[0] == 0 && first[Ly] <= (uint32_t)(Ly * Lx));
+    run[first[Ly]] = guard;
+    root[first[Ly]] = 77;
+    lp_votes_runs_cpu(run, first, v, ax, t, Ly, Lx);
+    lp_votes_roots_cpu(root, run, first, ay, t, Ly, Lx);
+    assert_memory_equal(&run[first[Ly]], &guard, sizeof guard);
+    assert_int_equal(root[first[Ly]], 77);
+    memset(out, 0, (size_t)Ly * Lx * sizeof *out);
+    for (y = 0; y < Ly; y++)
+        for (i = first[y]; i < first[y + 1]; i++) {
+            assert_true(run[i].y == y && run[i].x0 >= 0 && run[i].x1 > run[i].x0);
+            assert_true(run[i].x1 <= Lx && (i == first[y] || run[i].x0 >= run[i - 1].x1));
+            assert_true(root[i] <= i && root[root[i]] == root[i]);
+            number[i] = root[i] == i ? ++n : number[root[i]];
+            for (x = run[i].x0; x < run[i].x1; x++) out[y * Lx + x] = number[i];
+        }
+}
+
+/* The tuned versions against the plain ones, also over the borders of bands of rows. */
+static void tuned(void **state)
+{
+    static const int big[][2] = {{1, 1}, {1, 90}, {200, 1}, {64, 33}, {65, 31}, {130, 70}, {3, 70}};
+    static uint32_t lb[BIG_PX], want[BIG_PX], got[BIG_PX];
+    static uint16_t v[BIG_PX], ax[BIG_PX], ay[BIG_PX], v2[BIG_PX], ax2[BIG_PX], ay2[BIG_PX];
+    lp_rng r;
+    size_t k;
+    int i, t, n;
+
+    (void)state;
+    lp_rng_init(&r, 8, 0, 0);
+    for (k = 0; k < sizeof big / sizeof *big; k++)
+        for (n = 0; n < 8; n += 7) { /* no diameter, seven of them */
+            int Ly = big[k][0], Lx = big[k][1];
+            size_t bytes = (size_t)Ly * Lx * sizeof *v;
+            const lp_runs *m[7];
+            lp_layers *s[7];
+            void *scratch;
+
+            memset(v, 0, bytes), memset(ax, 0, bytes), memset(ay, 0, bytes);
+            memset(v2, 7, bytes), memset(ax2, 7, bytes), memset(ay2, 7, bytes);
+            for (i = 0; i < n; i++) {
+                labels(lb, &r, Ly, Lx, i == 3 ? 0 : 5);
+                s[i] = layer(lb, Ly, Lx, 5);
+                m[i] = &s[i]->layer[0].masks;
+                lp_votes_add_ref(v, m[i], Lx, 0, Ly);
+                lp_votes_add_pairs_ref(ax, ay, m[i], Lx, 0, Ly);
+            }
+            scratch = malloc(lp_votes_count_scratch(m, n, Ly));
+            assert_non_null(scratch);
+            lp_votes_count_cpu(v2, NULL, NULL, m, n, Ly, Lx, scratch);
+            assert_memory_equal(v2, v, bytes);
+            memset(v2, 7, bytes);
+            lp_votes_count_cpu(v2, ax2, ay2, m, n, Ly, Lx, scratch);
+            assert_memory_equal(v2, v, bytes);
+            assert_memory_equal(ax2, ax, bytes);
+            assert_memory_equal(ay2, ay, bytes);
+            for (t = 0; t < 8; t++) {
+                lp_votes_components_ref(want, v, NULL, NULL, t, Ly, Lx);
+                paint(got, v, NULL, NULL, t, Ly, Lx);
+                assert_memory_equal(got, want, (size_t)Ly * Lx * sizeof *got);
+                lp_votes_components_ref(want, v, ax, ay, t, Ly, Lx);
+                paint(got, v, ax, ay, t, Ly, Lx);
+                assert_memory_equal(got, want, (size_t)Ly * Lx * sizeof *got);
+            }
+            free(scratch);
+            for (i = 0; i < n; i++) lp_layers_free(&s[i]);
+        }
+}
+
 /* Groups against trying all pairs, and the majority against counting. */
 static void groups(void **state)
 {
@@ -286,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs),
         cmocka_unit_test(votes),
+        cmocka_unit_test(tuned),
         cmocka_unit_test(groups),
         cmocka_unit_test(half),
     };
