@@ -3,10 +3,10 @@
  *
  *   bench_merge [side [particles]]
  *
- * Particles of 18 to 60 px lie on a jittered grid, some touching. Each diameter finds those that fit
- * it, with outlines of its own, and takes some large ones apart. Prints per step the median wall
- * time of five rounds and, in brackets, processor time: on a busy machine look at the latter, over
- * the number of threads. */
+ * Particles of 18 to 60 px lie on a jittered grid, some touching. Each diameter finds those that
+ * fit it, with outlines of its own, and takes some large ones apart. Prints per step the median
+ * wall time of five rounds and, in brackets, processor time: on a busy machine look at the latter,
+ * over the number of threads. */
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>

@@ -22,8 +22,8 @@
 /* An opened back end: one thread at a time, but masks, get and buf_free may run in other threads
  * beside it, on buffers that nothing else uses. */
 typedef struct lp_device lp_device;
-typedef struct lp_buf lp_buf;       /* memory of a device */
-typedef struct lp_net lp_net;       /* a network ready to run on a device */
+typedef struct lp_buf lp_buf; /* memory of a device */
+typedef struct lp_net lp_net; /* a network ready to run on a device */
 
 typedef struct {
     const char *name;

@@ -79,8 +79,7 @@ static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *e
         return lp_fail(err, LP_ENOMEM,
                        "working memory: %.1f MiB needed, more than the %.1f MiB that may be used; "
                        "give a larger diameter or smaller images",
-                       ((double)used + (double)bytes) / 1048576.0,
-                       (double)d->memory / 1048576.0);
+                       ((double)used + (double)bytes) / 1048576.0, (double)d->memory / 1048576.0);
     b = malloc(sizeof *b);
     if (b) b->data = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (!b || !b->data) {

@@ -143,12 +143,13 @@ void lp_layers_free(lp_layers **s); /* NULL is fine; clears the pointer */
 typedef struct {
     lp_layers *layers;
     int ntiles;
-    uint32_t flat_channels; /* see lp_result */
-    double seconds[LP_T_NSTAGES];
+    uint32_t flat_channels;       /* see lp_result */
+    double seconds[LP_T_NSTAGES]; /* sums over the diameters; network and masks overlap */
 } lp_diameters_result;
 
 /* lp_segment at each of diameters [n] (px, n >= 1; options->diameter is not used), with one
- * normalisation; on_tiles counts the tiles of all. On success out->layers is the caller's. */
+ * normalisation and one queue of tiles; on_tiles counts the tiles of all. On success out->layers is
+ * the caller's. */
 lp_status lp_segment_diameters(lp_session *s, const float *image, int nchan, int Ly, int Lx,
                                const lp_segment_options *options, const double *diameters, int n,
                                lp_diameters_result *out, lp_err *err);

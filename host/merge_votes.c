@@ -44,8 +44,7 @@ static lp_status level_new(work *w, int t, level_runs *r, lp_err *err)
     r->root = malloc((n + 1) * sizeof *r->root);
     r->id = calloc(n + 1, sizeof *r->id);
     r->area = calloc(n + 1, sizeof *r->area);
-    if (!r->run || !r->root || !r->id || !r->area)
-        return lp_fail_mem(err, "merge", (double)n * 28);
+    if (!r->run || !r->root || !r->id || !r->area) return lp_fail_mem(err, "merge", (double)n * 28);
     lp_votes_runs_cpu(r->run, w->first, w->v, w->ax, t, Ly, Lx);
     lp_votes_roots_cpu(r->root, r->run, w->first, w->ay, t, Ly, Lx);
     for (i = 0; i < n; i++) r->area[r->root[i]] += r->run[i].x1 - r->run[i].x0;
@@ -81,9 +80,8 @@ static lp_status accept(work *w, double t, int min_size, lp_run **seed, lp_merge
     int y;
 
     if ((st = level_new(w, (int)floor(t), &r, err))) goto done;
-    for (l = 0; l < before; l++)
-        r.area[r.root[run_at(w, r.run, (*seed)[l].y, (*seed)[l].x0)]] = -1;
-    for (i = 0; i < w->first[w->s->Ly]; i++) 
+    for (l = 0; l < before; l++) r.area[r.root[run_at(w, r.run, (*seed)[l].y, (*seed)[l].x0)]] = -1;
+    for (i = 0; i < w->first[w->s->Ly]; i++)
         n += r.root[i] == i && r.area[i] >= 0 && r.area[i] >= min_size;
     more = realloc(out->particle, ((size_t)before + n + 1) * sizeof *more);
     if (more) out->particle = more;

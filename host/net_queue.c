@@ -148,8 +148,7 @@ static lp_status run_batch(lp_net_queue *q, lp_err *err)
         at += p->n;
     }
     t = omp_get_wtime() - t;
-    for (i = 0; i < n; i++)
-        q->piece[i].r.seconds_net += t * q->piece[i].n / q->n_tiles;
+    for (i = 0; i < n; i++) q->piece[i].r.seconds_net += t * q->piece[i].n / q->n_tiles;
     q->done += q->n_tiles;
     q->n_tiles = 0;
     q->px = 0;

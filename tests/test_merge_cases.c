@@ -372,11 +372,17 @@ static void flow_error_weighs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(copies),        cmocka_unit_test(votes_by_hand),
-        cmocka_unit_test(touching),      cmocka_unit_test(scale_prefers_the_fitting),
-        cmocka_unit_test(spacing),       cmocka_unit_test(gaps_and_levels),
-        cmocka_unit_test(nothing_found), cmocka_unit_test(bad_options),
-        cmocka_unit_test(ties),          cmocka_unit_test(features),      cmocka_unit_test(flow_error_weighs),
+        cmocka_unit_test(copies),
+        cmocka_unit_test(votes_by_hand),
+        cmocka_unit_test(touching),
+        cmocka_unit_test(scale_prefers_the_fitting),
+        cmocka_unit_test(spacing),
+        cmocka_unit_test(gaps_and_levels),
+        cmocka_unit_test(nothing_found),
+        cmocka_unit_test(bad_options),
+        cmocka_unit_test(ties),
+        cmocka_unit_test(features),
+        cmocka_unit_test(flow_error_weighs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

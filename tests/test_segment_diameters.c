@@ -260,10 +260,8 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_as_alone),
-        cmocka_unit_test(any_company),
-        cmocka_unit_test(pool_fails),
-        cmocka_unit_test(merged),
+        cmocka_unit_test(same_as_alone), cmocka_unit_test(any_company),
+        cmocka_unit_test(pool_fails),    cmocka_unit_test(merged),
         cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -364,11 +364,8 @@ static void half(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs),
-        cmocka_unit_test(votes),
-        cmocka_unit_test(tuned),
-        cmocka_unit_test(groups),
-        cmocka_unit_test(half),
+        cmocka_unit_test(runs),   cmocka_unit_test(votes), cmocka_unit_test(tuned),
+        cmocka_unit_test(groups), cmocka_unit_test(half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
