@@ -131,7 +131,7 @@ const exact = readOutlines($('outlines').textContent);
 const levelsOfDetail = [smooth(exact)];
 function outlinesAt(scale) { // scale: device pixels per pixel
   if (scale >= 6) return exact;
-  const k = Math.max(0, Math.min(6, Math.floor(Math.log2(1.6 / scale))));
+  const k = Math.max(0, Math.min(6, Math.floor(Math.log2(2 / scale))));
   while (levelsOfDetail.length <= k) {
     const j = levelsOfDetail.length;
     levelsOfDetail.push(thin(levelsOfDetail[0], 2 ** j));

@@ -143,7 +143,7 @@ function rows(i) {
     : `${short(v(name + '_px'), digits)} px`;
   const low = v('diameter_min_px'), high = v('diameter_max_px'), n = v('n_diameters');
   return [
-    ['y, x', `${short(v('y_px'), 5)}, ${short(v('x_px'), 5)} px`],
+    ['y, x', `${v('y_px').toFixed(1)}, ${v('x_px').toFixed(1)} px`],
     ['diameter', both('diameter', 3)],
     ['axes', `${short(v('major_px') * (nm || 1), 3)} × ${short(v('minor_px') * (nm || 1), 3)} ${unit}`],
     ['circularity', short(v('circularity'), 3)],
@@ -227,6 +227,7 @@ function key(e) {
 }
 
 function head() {
+  document.documentElement.style.setProperty('--tall', run.Ly / run.Lx);
   const list = run.diameters, n = list.length;
   $('name').textContent = run.title;
   $('about').textContent = `${run.Lx} × ${run.Ly} px` + (nm ? `, ${Number(nm.toPrecision(4))} nm per px` : '') +
@@ -277,6 +278,7 @@ function start() {
   $('sizes').addEventListener('pointerleave', () => showBin(-1));
   startStage();
   setThreshold(axis.snap(run.threshold));
+  drawDirty(); // at once, not with the next frame
   addEventListener('DOMContentLoaded', picture);
 }
 

@@ -7,6 +7,7 @@ const state = {
   s: 1, y: 0, x: 0, fitted: true, // css px per px; the image's px at the upper left corner
   hover: -1, pinned: -1, point: null,
 };
+const MANY = 400; // particles in view
 let ratio = 1, width = 1, height = 1, pyramid = [];
 
 const ramp = (() => { // 32 colours, uncertain to certain; bright on grey
@@ -71,10 +72,15 @@ function drawLines() {
   over.clearRect(0, 0, layers[1].width, layers[1].height);
   if (state.outlines) {
     for (let i = 0; i < state.n; i++) if (inView(i)) seen.push(i);
-    over.lineJoin = 'round';
-    // A dark rim makes outlines stand out on bright ground; among very many it only costs.
-    if (seen.length < 1500) strokes(o, seen, k, 3.4, () => 'rgba(0,0,0,.42)');
-    strokes(o, seen, k, seen.length < 1500 ? 1.7 : 1.25, colourOf);
+    if (seen.length > MANY) {
+      const image = over.createImageData(layers[1].width, layers[1].height);
+      rasterOutlines(image, o, seen, k, 1.5 * ratio, colourOf);
+      over.putImageData(image, 0, 0);
+    } else { // with a dark rim, which makes outlines stand out on bright ground
+      over.lineJoin = 'round';
+      strokes(o, seen, k, 3.4, () => 'rgba(0,0,0,.42)');
+      strokes(o, seen, k, 1.7, colourOf);
+    }
   }
   drawBar(k);
 }
@@ -139,15 +145,16 @@ const dirty = {base: false, lines: false, mark: false};
 let waiting = false;
 function redraw(...what) {
   for (const w of what.length ? what : ['base', 'lines', 'mark']) dirty[w] = true;
-  if (waiting) return;
+  if (!waiting) requestAnimationFrame(drawDirty);
   waiting = true;
-  requestAnimationFrame(() => {
-    waiting = false;
-    if (dirty.base) drawBase();
-    if (dirty.lines) drawLines();
-    if (dirty.mark) drawMark();
-    dirty.base = dirty.lines = dirty.mark = false;
-  });
+}
+
+function drawDirty() {
+  waiting = false;
+  if (dirty.base) drawBase();
+  if (dirty.lines) drawLines();
+  if (dirty.mark) drawMark();
+  dirty.base = dirty.lines = dirty.mark = false;
 }
 
 const fitScale = () => Math.min(width / run.Lx, height / run.Ly);

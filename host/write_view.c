@@ -21,6 +21,8 @@ static const char page_css[] =
 static const char *const page_js[] = {
 #include "view_data.js.inc"
     ,
+#include "view_raster.js.inc"
+    ,
 #include "view_stage.js.inc"
     ,
 #include "view_panel.js.inc"
