@@ -62,7 +62,7 @@ function drawSupports() {
     const h = count[b] && Math.max(2, Math.sqrt(count[b] / most) * (floor - 3));
     let x = edge + b / n * wide, w = wide / n - 1, p = (b + 0.5) / n;
     if (axis.stops) {
-      w = Math.min(26, wide / n * 0.7);
+      w = Math.min(2 * edge, wide / n * 0.7);
       p = b / Math.max(1, n - 1);
       x = edge + p * wide - w / 2;
     }
@@ -149,7 +149,7 @@ function rows(i) {
     ['circularity', short(v('circularity'), 3)],
     ['support', short(v('support'), 3)],
     ['found by', `${n} diameter${n === 1 ? '' : 's'}` +
-      (n ? `, ${short(low, 3)}${high > low ? '–' + short(high, 3) : ''} px` : '')],
+      (n ? `, ${Number(low.toPrecision(3))}${high > low ? '–' + Number(high.toPrecision(3)) : ''} px` : '')],
     ['flow error', short(v('flow_error'), 2)],
     ['cellprob', short(v('mean_cellprob'), 3)],
   ];
@@ -233,7 +233,7 @@ function head() {
   $('about').textContent = `${run.Lx} × ${run.Ly} px` + (nm ? `, ${Number(nm.toPrecision(4))} nm per px` : '') +
     (run.reduced > 1 ? `; shown at 1/${run.reduced} of its size` : '');
   $('run-of').textContent = `Found at ${n} diameter${n === 1 ? '' : 's'}` +
-    (n ? `, ${short(list[0], 3)} to ${short(list[n - 1], 3)} px` : '') +
+    (n ? `, ${Number(list[0].toPrecision(3))} to ${Number(list[n - 1].toPrecision(3))} px` : '') +
     ` with ${run.model}, merged by ${run.method}. lipopose ${run.version}.`;
   $('what').textContent = axis.name;
 }

@@ -7,7 +7,7 @@ const state = {
   s: 1, y: 0, x: 0, fitted: true, // css px per px; the image's px at the upper left corner
   hover: -1, pinned: -1, point: null,
 };
-const MANY = 400; // particles in view
+const MANY = 250; // particles in view
 let ratio = 1, width = 1, height = 1, pyramid = [];
 
 const ramp = (() => { // 32 colours, uncertain to certain; bright on grey
@@ -78,8 +78,8 @@ function drawLines() {
       over.putImageData(image, 0, 0);
     } else { // with a dark rim, which makes outlines stand out on bright ground
       over.lineJoin = 'round';
-      strokes(o, seen, k, 3.4, () => 'rgba(0,0,0,.42)');
-      strokes(o, seen, k, 1.7, colourOf);
+      strokes(o, seen, k, 3.8, () => 'rgba(0,0,0,.42)');
+      strokes(o, seen, k, 1.9, colourOf);
     }
   }
   drawBar(k);

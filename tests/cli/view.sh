@@ -162,8 +162,10 @@ probe('hover', lines.slice(0, 6).every((l, i) => {
 probe('card', $$('card').innerText.replace(/\s+/g, ' ').includes('diameter ' + (+row[8]).toPrecision(3) + ' nm'));
 point(lines[10], 'pointermove'); // hidden at this threshold
 probe('not-hidden', $$('card').hidden);
+point(lines[0], 'pointermove');
 const box = $$('card').getBoundingClientRect();
-probe('card-inside', box.right <= innerWidth);
+probe('card-inside', box.width > 200 && box.left >= 0 && box.right <= innerWidth &&
+  [...$$('card').querySelectorAll('span')].every(s => s.getBoundingClientRect().right < box.right - 5));
 $$('colour').value = 'id';
 $$('colour').dispatchEvent(new Event('change'));
 await settle();
