@@ -169,9 +169,14 @@ function showCard() {
     for (const text of pair) line.append(Object.assign(document.createElement('span'), {textContent: text}));
     card.append(line);
   }
-  const b = exact.box, right = (b[4 * i + 2] - state.x) * state.s, left = (b[4 * i] - state.x) * state.s;
-  const w = card.offsetWidth, h = card.offsetHeight, py = (b[4 * i + 1] - state.y) * state.s;
-  // Beside the particle, on the side with room.
+  placeCard(i);
+}
+
+// Beside the particle, on the side with room; narrow pages have it below (view.css).
+function placeCard(i) {
+  const card = $('card'), w = card.offsetWidth, h = card.offsetHeight, b = exact.box, j = 4 * i;
+  const left = (b[j] - state.x) * state.s, right = (b[j + 2] - state.x) * state.s;
+  const py = (b[j + 1] - state.y) * state.s;
   const x = right + 14 + w < width ? right + 14 : left - 14 - w > 0 ? left - 14 - w : width - w - 10;
   card.style.left = `${Math.max(8, x)}px`;
   card.style.top = `${Math.max(8, Math.min(height - h - 8, py))}px`;
@@ -241,7 +246,7 @@ function head() {
 function start() {
   head();
   $('slider').max = axis.steps;
-  $('number').step = axis.stops ? 'any' : 0.01;
+  $('number').step = 'any';
   $('slider').addEventListener('input', e => setThreshold(axis.at(e.target.value / Math.max(1, axis.steps)), 'slider'));
   $('number').addEventListener('input', e => {
     const v = parseFloat(e.target.value);

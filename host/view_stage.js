@@ -128,6 +128,7 @@ function drawMark() {
   mark.setTransform(1, 0, 0, 1, 0, 0);
   mark.clearRect(0, 0, layers[2].width, layers[2].height);
   if (i < 0 || i >= state.n) return;
+  placeCard(i);
   const o = outlinesAt(Math.max(k, 1));
   mark.lineJoin = 'round';
   mark.beginPath();

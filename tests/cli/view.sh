@@ -166,6 +166,32 @@ point(lines[0], 'pointermove');
 const box = $$('card').getBoundingClientRect();
 probe('card-inside', box.width > 200 && box.left >= 0 && box.right <= innerWidth &&
   [...$$('card').querySelectorAll('span')].every(s => s.getBoundingClientRect().right < box.right - 5));
+// Fingers: a tap keeps the row, one drags, two zoom.
+$$('mark').setPointerCapture = () => {};
+const finger = (kind, id, x, y) => $$('mark').dispatchEvent(
+  new PointerEvent(kind, {clientX: r.left + x, clientY: r.top + y, pointerType: 'touch', pointerId: id}));
+point(lines[0], 'pointerleave');
+probe('left-alone', $$('card').hidden);
+point(lines[2], 'pointerdown');
+point(lines[2], 'pointerup');
+await settle();
+probe('tap', $$('card').textContent.startsWith('Particle 3'));
+const x0 = state.x, left = $$('card').getBoundingClientRect().left;
+finger('pointerdown', 5, 100, 100);
+finger('pointermove', 5, 130, 100);
+await settle();
+probe('drag', Math.abs((x0 - state.x) * state.s - 30) < 0.01);
+probe('card-follows', innerWidth < 800 || $$('card').getBoundingClientRect().left !== left);
+finger('pointerdown', 6, 230, 100);
+finger('pointermove', 6, 230, 100);
+const s0 = state.s;
+finger('pointermove', 6, 330, 100);
+probe('pinch', Math.abs(state.s / s0 - 2) < 1e-9);
+finger('pointerup', 5, 130, 100);
+finger('pointerup', 6, 330, 100);
+dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'}));
+probe('escape', $$('card').hidden);
+dispatchEvent(new KeyboardEvent('keydown', {key: '0'}));
 $$('colour').value = 'id';
 $$('colour').dispatchEvent(new Event('change'));
 await settle();
@@ -184,7 +210,7 @@ for w in 1280 400; do
     probed "$w px: as wide as that" "width $w"
     probed "$w px: nothing sticks out" "overflow false"
     for k in picture drawn-base drawn-lines drawn-supports drawn-sizes outlined areas hidden all right left in fit wheel hover card not-hidden \
-        card-inside by-id no-outlines; do
+        card-inside left-alone tap drag card-follows pinch escape by-id no-outlines; do
         probed "$w px: $k" "$k true"
     done
     probed "$w px: the default threshold" "threshold 0.7"
