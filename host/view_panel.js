@@ -138,9 +138,10 @@ function setThreshold(t, from) {
 }
 
 function rows(i) {
-  const f = lines[i].split(','), v = name => f[column(name)] === '' ? NaN : Number(field(f, name));
-  const both = (name, digits) => nm ? `${short(v(name + '_nm'), digits)} nm (${short(v(name + '_px'), digits)} px)`
-    : `${short(v(name + '_px'), digits)} px`;
+  const f = lines[i].split(',');
+  const v = name => field(f, name) === '' ? NaN : Number(field(f, name));
+  const both = (name, digits) => (nm ? `${short(v(name + '_nm'), digits)} nm (` : '') +
+    `${short(v(name + '_px'), digits)} px` + (nm ? ')' : '');
   const low = v('diameter_min_px'), high = v('diameter_max_px'), n = v('n_diameters');
   return [
     ['y, x', `${v('y_px').toFixed(1)}, ${v('x_px').toFixed(1)} px`],
@@ -166,7 +167,8 @@ function showCard() {
   card.append(title);
   for (const pair of rows(i)) {
     const line = document.createElement('div');
-    for (const text of pair) line.append(Object.assign(document.createElement('span'), {textContent: text}));
+    for (const text of pair)
+      line.append(Object.assign(document.createElement('span'), {textContent: text}));
     card.append(line);
   }
   placeCard(i);
@@ -235,7 +237,8 @@ function head() {
   document.documentElement.style.setProperty('--tall', run.Ly / run.Lx);
   const list = run.diameters, n = list.length;
   $('name').textContent = run.title;
-  $('about').textContent = `${run.Lx} × ${run.Ly} px` + (nm ? `, ${Number(nm.toPrecision(4))} nm per px` : '') +
+  $('about').textContent = (run.page > 1 ? `page ${run.page}, ` : '') + `${run.Lx} × ${run.Ly} px` +
+    (nm ? `, ${Number(nm.toPrecision(4))} nm per px` : '') +
     (run.reduced > 1 ? `; shown at 1/${run.reduced} of its size` : '');
   $('run-of').textContent = `Found at ${n} diameter${n === 1 ? '' : 's'}` +
     (n ? `, ${Number(list[0].toPrecision(3))} to ${Number(list[n - 1].toPrecision(3))} px` : '') +
@@ -247,7 +250,8 @@ function start() {
   head();
   $('slider').max = axis.steps;
   $('number').step = 'any';
-  $('slider').addEventListener('input', e => setThreshold(axis.at(e.target.value / Math.max(1, axis.steps)), 'slider'));
+  $('slider').addEventListener('input', e =>
+    setThreshold(axis.at(e.target.value / Math.max(1, axis.steps)), 'slider'));
   $('number').addEventListener('input', e => {
     const v = parseFloat(e.target.value);
     if (v >= 0) setThreshold(axis.snap(v), 'number');
