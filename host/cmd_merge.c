@@ -11,11 +11,8 @@
 #include "inputs.h"
 #include "merge_text.h"
 #include "options.h"
-#include "read.h"
-#include "read_run.h"
 #include "results.h"
-
-#define ENDING "_lipopose.h5"
+#include "run_files.h"
 
 typedef struct {
     lp_run_options run;
@@ -24,37 +21,13 @@ typedef struct {
     int has_threshold, help;
 } args;
 
-/* Where results start: as segment named them, in savedir where one is given. */
-static lp_status base_of(const char *path, const char *savedir, char *base, lp_err *err)
-{
-    const char *name = strrchr(path, '/'), *from = path;
-    size_t n = strlen(path), end = strlen(ENDING);
-    int k;
-
-    if (n > end && !strcmp(path + n - end, ENDING)) n -= end;
-    if (savedir) {
-        from = name ? name + 1 : path;
-        n -= (size_t)(from - path);
-        k = snprintf(base, PATH_MAX, "%s/%.*s", savedir, (int)n, from);
-    } else {
-        k = snprintf(base, PATH_MAX, "%.*s", (int)n, path);
-    }
-    return k < PATH_MAX ? LP_OK : lp_fail(err, LP_EIO, "%s: the path is too long", path);
-}
-
 /* The micrograph, for intensities and the picture; without it both are left away. */
 static void read_image(const args *a, const lp_saved_run *r, const char *path, lp_image *im)
 {
-    const char *image = a->image ? a->image : r->image;
     lp_err err;
 
-    if (!lp_read_image(image, r->page - 1, im, &err)) {
-        if (im->Ly == r->layers->Ly && im->Lx == r->layers->Lx) return;
-        lp_fail(&err, LP_EFORMAT, "%s: %d x %d pixels, not %d x %d", image, im->Lx, im->Ly,
-                r->layers->Lx, r->layers->Ly);
-        lp_image_free(im);
-    }
-    memset(im, 0, sizeof *im);
+    if (!lp_run_image(r, path, a->image, im, &err)) return;
+    im->pixel_nm = r->pixel_nm;
     if (!a->run.quiet)
         fprintf(stderr, "lipopose: %s: no picture and no intensities (%s); give --image FILE\n",
                 path, err.msg);
@@ -75,12 +48,11 @@ static lp_status one(const args *a, const char *path, lp_err *err)
     if ((st = lp_merge_text_parse(a->method, a->levels, a->has_threshold, a->threshold, &o.merge,
                                   err)))
         return st;
-    if ((st = base_of(path, o.savedir, base, err))) return st;
+    if ((st = lp_run_base(path, o.savedir, base, err))) return st;
     if ((st = lp_read_run(path, &r, err))) return st;
     o.merge.min_size = r.min_size;
     if ((st = lp_merge(r.layers, &o.merge, &m, err))) goto done;
     read_image(a, &r, path, &im);
-    im.pixel_nm = r.pixel_nm;
     seg.masks = m.masks;
     seg.n = m.n;
     seg.Ly = m.Ly;
@@ -130,7 +102,7 @@ int lp_cmd_merge(int argc, char **argv)
     if (!names) return 1;
     if ((st = lp_options_parse(table, argc, argv, names, &n, seen, &err))) goto usage;
     if (a.help) {
-        printf("usage: lipopose merge [options] NAME" ENDING " ...\n"
+        printf("usage: lipopose merge [options] NAME" LP_RUN_ENDING " ...\n"
                "Merges saved runs of segment --diameters again, without inference.\n");
         lp_options_help(table, stdout);
         goto done;
@@ -139,7 +111,8 @@ int lp_cmd_merge(int argc, char **argv)
     if ((st = lp_merge_text_parse(a.method, a.levels, a.has_threshold, a.threshold, &trial, &err)))
         goto usage;
     if (n == 0) {
-        lp_fail(&err, LP_EARG, "no saved run given: name files NAME" ENDING ", or see --help");
+        lp_fail(&err, LP_EARG,
+                "no saved run given: name files NAME" LP_RUN_ENDING ", or see --help");
         goto usage;
     }
     if (a.image && n > 1) {
