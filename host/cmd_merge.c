@@ -17,7 +17,7 @@
 typedef struct {
     lp_run_options run;
     const char *image, *method, *levels;
-    double threshold;
+    double threshold, outline;
     int has_threshold, help;
 } args;
 
@@ -51,6 +51,7 @@ static lp_status one(const args *a, const char *path, lp_err *err)
     if ((st = lp_run_base(path, o.savedir, base, err))) return st;
     if ((st = lp_read_run(path, &r, err))) return st;
     o.merge.min_size = r.min_size;
+    o.merge.outline = a->outline;
     if ((st = lp_merge(r.layers, &o.merge, &m, err))) goto done;
     read_image(a, &r, path, &im);
     seg.masks = m.masks;
@@ -73,7 +74,7 @@ done:
 
 int lp_cmd_merge(int argc, char **argv)
 {
-    args a = {.run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1}};
+    args a = {.outline = 0.5, .run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1}};
     char **names = calloc((size_t)argc + 1, sizeof *names);
     lp_err err = {0};
     lp_merge_options trial = lp_merge_defaults();
@@ -81,9 +82,11 @@ int lp_cmd_merge(int argc, char **argv)
     lp_status st;
     const lp_option table[] = {
         {"Merging", LP_OPT_GROUP, NULL, NULL, NULL},
-        {"threshold", LP_OPT_DOUBLE, &a.threshold, "T", "support that particles must exceed"},
+        {"threshold", LP_OPT_DOUBLE, &a.threshold, "T", "support that particles must exceed (10)"},
         {"merge", LP_OPT_STRING, &a.method, "METHOD", "scale (default), votes or affinity"},
-        {"levels", LP_OPT_STRING, &a.levels, "A,B,C", "of votes and affinity, falling"},
+        {"levels", LP_OPT_STRING, &a.levels, "A,B,C", "falling thresholds; the last one counts"},
+        {"outline", LP_OPT_DOUBLE, &a.outline, "F",
+         "share of the masks' weight that outlines need (0.5): less is wider"},
         {"Output", LP_OPT_GROUP, NULL, NULL, NULL},
         {"savedir", LP_OPT_STRING, &a.run.savedir, "DIR", "for results (beside each file)"},
         {"image", LP_OPT_STRING, &a.image, "FILE", "the micrograph, if it has moved"},
@@ -110,6 +113,10 @@ int lp_cmd_merge(int argc, char **argv)
     a.has_threshold = seen[1];
     if ((st = lp_merge_text_parse(a.method, a.levels, a.has_threshold, a.threshold, &trial, &err)))
         goto usage;
+    if (!(a.outline >= 0 && a.outline < 1)) {
+        lp_fail(&err, LP_EARG, "--outline %g: give a share, 0 to below 1", a.outline);
+        goto usage;
+    }
     if (n == 0) {
         lp_fail(&err, LP_EARG,
                 "no saved run given: name files NAME" LP_RUN_ENDING ", or see --help");

@@ -1,5 +1,6 @@
 /* cmd_segment - `lipopose segment`: the options, with Cellpose's names, and the run. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,15 @@ static lp_status check(args *a, int seen_lowhigh, int seen_page, lp_err *err)
     return LP_OK;
 }
 
+/* Many diameters are to find more: what is too much goes when they are merged. */
+static void fill_thresholds(lp_segment_options *s, int many)
+{
+    const lp_segment_options d = many ? lp_diameters_defaults() : lp_segment_defaults();
+
+    if (isnan(s->flow_threshold)) s->flow_threshold = d.flow_threshold;
+    if (isnan(s->cellprob_threshold)) s->cellprob_threshold = d.cellprob_threshold;
+}
+
 /* Options of several diameters. */
 static lp_status check_diameters(args *a, int has_diameter, int has_threshold, lp_diameters *d,
                                  lp_err *err)
@@ -111,6 +121,7 @@ int lp_cmd_segment(int argc, char **argv)
     int n = 0, code = 0, lowhigh = 0, page = 0, diameter = 0, threshold = 0;
 
     *s = lp_segment_defaults();
+    s->flow_threshold = s->cellprob_threshold = NAN; /* not given: see fill_thresholds */
     {
         const lp_option table[] = {
             {"Input", LP_OPT_GROUP, NULL, NULL, NULL},
@@ -133,8 +144,9 @@ int lp_cmd_segment(int argc, char **argv)
              "many, merged: MIN:MAX:STEP, MIN:MAX:xRATIO or A,B,C"},
             {"merge", LP_OPT_STRING, &a.method, "METHOD", "scale (default), votes or affinity"},
             {"threshold", LP_OPT_DOUBLE, &a.threshold, "T",
-             "support that particles must exceed (0.7)"},
-            {"levels", LP_OPT_STRING, &a.levels, "A,B,C", "of votes and affinity, falling"},
+             "support, 0 to 20, that particles must exceed (10)"},
+            {"levels", LP_OPT_STRING, &a.levels, "A,B,C",
+             "falling thresholds; the last one counts"},
             {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto, cpu or cuda"},
             {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
             {"threads", LP_OPT_INT, &r->session.threads, "N", "CPU threads (all)"},
@@ -153,9 +165,10 @@ int lp_cmd_segment(int argc, char **argv)
             {"sharpen_radius", LP_OPT_DOUBLE, &s->sharpen_radius, "PX", "subtract the surround"},
             {"smooth_radius", LP_OPT_DOUBLE, &s->smooth_radius, "PX", "Gaussian smoothing"},
             {"Masks", LP_OPT_GROUP, NULL, NULL, NULL},
-            {"flow_threshold", LP_OPT_DOUBLE, &s->flow_threshold, "X", "flow error (0.4); 0: off"},
+            {"flow_threshold", LP_OPT_DOUBLE, &s->flow_threshold, "X",
+             "flow error (0.4; many diameters 0.8); 0: off"},
             {"cellprob_threshold", LP_OPT_DOUBLE, &s->cellprob_threshold, "X",
-             "lower finds more and larger masks (0)"},
+             "lower finds more and larger (0; many: -1)"},
             {"min_size", LP_OPT_INT, &s->min_size, "N", "pixels per mask (15); -1: off"},
             {"max_size_fraction", LP_OPT_DOUBLE, &s->max_size_fraction, "F", "of the image (0.4)"},
             {"niter", LP_OPT_INT, &s->niter, "N", "steps along the flows (0: by diameter)"},
@@ -230,6 +243,7 @@ int lp_cmd_segment(int argc, char **argv)
             if (!strcmp(table[i].name, "threshold")) threshold = seen[i];
         }
     }
+    fill_thresholds(s, a.diameters != NULL);
     if ((st = check(&a, lowhigh, page, &err))) goto done;
     if ((st = check_diameters(&a, diameter, threshold, &diameters, &err))) goto done;
     if (a.dir) names[n++] = (char *)(size_t)a.dir;

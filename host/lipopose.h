@@ -147,6 +147,10 @@ typedef struct {
     double seconds[LP_T_NSTAGES]; /* sums over the diameters; network and masks overlap */
 } lp_diameters_result;
 
+/* lp_segment_defaults, but flow_threshold 0.8 and cellprob_threshold -1: merging sorts out what is
+ * too much, and what one diameter leaves out is lost. */
+lp_segment_options lp_diameters_defaults(void);
+
 /* lp_segment at each of diameters [n] (px, n >= 1; options->diameter is not used), with one
  * normalisation and one queue of tiles; on_tiles counts the tiles of all. On success out->layers is
  * the caller's. */
@@ -164,21 +168,23 @@ typedef enum {
 
 typedef struct {
     lp_merge_method method;
-    /* Particles need more support or votes than this. NaN: 0.7 for scale, else the last level.
+    /* Particles need more support or votes than this. NaN: 10 for scale, else the last level.
+     * Support of scale is 0 to 20: 20 times the estimated probability that the outline is right.
      * Between two levels, votes and affinity take the higher one. */
     double threshold;
     /* Falling, levels[n_levels]. n_levels 0: 20, 15, 10, 8, 5, 3, 2, 1, 0, for votes and affinity
-     * times the density of the diameters relative to 20:150:5. For scale, they only sort. */
+     * times the density of the diameters relative to 20:150:5. For scale, they only name. */
     double levels[LP_MERGE_MAX_LEVELS];
     int n_levels;
     double sigma;       /* scale: of ln(size of the mask / diameter) */
     double iou;         /* scale: of two masks of the same particle, at least */
     double flow_weight; /* scale: a mask weighs exp(-flow_weight * its flow error); 0 or more */
+    double outline;     /* scale: share of the weight that pixels of an outline need more of */
     int min_size;       /* votes, affinity: pixels; smaller components are no particles */
 } lp_merge_options;
 
-/* scale, threshold NaN, default levels, sigma 0.25, iou 0.5, flow_weight 2, min_size
- * 15. */
+/* scale, threshold NaN, default levels, sigma 0.25, iou 0.5, flow_weight 2, outline
+ * 0.5, min_size 15. */
 lp_merge_options lp_merge_defaults(void);
 
 typedef struct {

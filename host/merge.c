@@ -11,8 +11,12 @@ static const double default_level[] = {20, 15, 10, 8, 5, 3, 2, 1, 0};
 
 lp_merge_options lp_merge_defaults(void)
 {
-    return (lp_merge_options){
-        .threshold = NAN, .sigma = 0.25, .iou = 0.5, .flow_weight = 2, .min_size = 15};
+    return (lp_merge_options){.threshold = NAN,
+                              .sigma = 0.25,
+                              .iou = 0.5,
+                              .flow_weight = 2,
+                              .outline = 0.5,
+                              .min_size = 15};
 }
 
 void lp_merge_gaps(const lp_layers *s, double *gap)
@@ -63,7 +67,10 @@ lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double 
         if (k && !(o->levels[k] < o->levels[k - 1]))
             return bad(err, "level", o->levels[k], "below the level before it");
     }
-    if (isnan(t)) t = given ? o->levels[given - 1] : o->method == LP_MERGE_SCALE ? 0.7 : 0;
+    if (isnan(t))
+        t = given                         ? o->levels[given - 1]
+            : o->method == LP_MERGE_SCALE ? LP_MERGE_SCALE_THRESHOLD
+                                          : 0;
     if (!(t >= 0 && t <= 1e9)) return bad(err, "threshold", t, "0 or more");
     for (k = 0; k < (given ? given : (int)(sizeof default_level / sizeof *default_level)); k++) {
         double v = given ? o->levels[k] : default_level[k] * scale;
@@ -103,6 +110,8 @@ lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merge
     if (!(o.iou > 0 && o.iou <= 1)) return bad(err, "IoU", o.iou, "above 0, at most 1");
     if (!(o.flow_weight >= 0 && o.flow_weight <= 1e6))
         return bad(err, "flow_weight", o.flow_weight, "0 or more");
+    if (!(o.outline >= 0 && o.outline < 1))
+        return bad(err, "outline", o.outline, "0 to below 1: a share of the weight");
     if ((st = lp_merge_levels(s, &o, level, &n, err))) return st;
     if ((st = blank(s, &m.masks, err))) return st;
     switch (o.method) {

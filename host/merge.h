@@ -4,15 +4,18 @@
  *     w = exp(-ln(d / D_i)^2 / (2 sigma^2)) exp(-k e),   d = 2 sqrt(area / pi),
  * e its flow error (0 where unknown), k = flow_weight: this makes up for a flow_threshold that
  * lets more through.
+ * One with a weight of 0.001 or less is left out: its size is wrong by a factor of 2.5 or more.
  * In order of falling weight (ties: diameter, then label) candidates form groups
- * (kernels/group.h). The support of a group is
+ * (kernels/group.h). The agreement of a group is
  *     S = sum of w_i g_i / g0,   g_i = ln(D_{i+1} / D_{i-1}) / 2, at the ends the one gap there is,
  *     g0 = ln(150 / 20) / 26,
  * an integral over ln(D) in units of g0, the mean gap of the diameters 20:150:5: any spacing gives
- * the same support, sigma sqrt(2 pi) / g0 = 8.1 where every diameter finds it without error. A
- * single diameter counts as g0. The outline is the majority by w_i g_i. Groups are accepted in
- * order of falling support (ties: the better seed), while it exceeds the threshold, if at least
- * half of the outline is still free; a particle has the free part.
+ * the same agreement, sigma sqrt(2 pi) / g0 = 8.1 where every diameter finds it without error. A
+ * single diameter counts as g0. Its support, 0 to 20, comes from S, the flow error and the company
+ * that it has in this micrograph (merge_support.h). The outline has the pixels where masks of more
+ * than half of the weight w_i g_i lie (option outline). Groups are accepted in order of falling
+ * support (ties: the better seed), while it exceeds the threshold, if at least half of the outline
+ * is still free; a particle has the free part.
  *
  * votes, affinity: going down the levels, a component (kernels/votes.h) of at least min_size
  * pixels that holds no pixel of an accepted particle is accepted, with this level. Support is
@@ -25,6 +28,8 @@
 #define LP_MERGE_H
 
 #include "layers.h"
+
+#define LP_MERGE_SCALE_THRESHOLD 10
 
 /* Gap, in ln(diameter), that supports are measured in: ln(150 / 20) / 26. */
 #define LP_MERGE_GAP 0.07749627002085634

@@ -6,9 +6,11 @@
 #include "../kernels/group.h"
 #include "detmath.h"
 #include "merge.h"
+#include "merge_support.h"
 
 /* Weights are added as whole numbers of this size: the sum does not depend on the order. */
 #define UNIT (1.0 / (1 << 24))
+#define NEGLIGIBLE 1e-3 /* weight of a mask; see merge.h */
 
 typedef struct {
     double w; /* the order of candidates */
@@ -17,10 +19,12 @@ typedef struct {
 } candidate;
 
 typedef struct {
-    int64_t support;    /* in UNITs */
-    uint64_t first;     /* of its members in `member` */
-    uint32_t n, number; /* members; order of its seed */
-    lp_run *run;        /* the outline, owned */
+    double support;
+    int64_t agreement;    /* S of merge_support.h, in UNITs */
+    int64_t error, known; /* weighted by the members' weights; weight of those with an error */
+    uint64_t first;       /* of its members in `member` */
+    uint32_t n, number;   /* members; order of its seed */
+    lp_run *run;          /* the outline, owned */
     uint64_t n_runs;
 } group;
 
@@ -51,10 +55,15 @@ static int by_support(const void *pa, const void *pb)
     return a->number < b->number ? -1 : 1;
 }
 
+static double diameter_of(double area)
+{
+    return 2 * sqrt(area / 3.14159265358979323846);
+}
+
 /* w of merge.h. */
 static double trust(double area, double diameter, float flow_error, const lp_merge_options *o)
 {
-    double d = 2 * sqrt(area / 3.14159265358979323846), r = lp_det_log(d / diameter) / o->sigma;
+    double r = lp_det_log(diameter_of(area) / diameter) / o->sigma;
     double e = flow_error > 0 ? flow_error : 0; /* NaN: 0 */
 
     return lp_det_exp(-0.5 * r * r - o->flow_weight * e);
@@ -94,11 +103,11 @@ static lp_status collect(work *k, const lp_merge_options *o, lp_err *err)
     for (y = 0; y < s->n; y++) lp_runs_box_ref(box + start[y], &s->layer[y].masks);
     for (y = 0; y < s->n; y++)
         for (l = 0; l < s->layer[y].masks.n; l++) {
-            double area = (double)box[start[y] + l].area;
+            double area = (double)box[start[y] + l].area, w;
 
-            if (area > 0)
-                k->c[k->n++] = (candidate){
-                    trust(area, s->layer[y].diameter, s->layer[y].flow_error[l], o), y, l};
+            if (area <= 0) continue;
+            w = trust(area, s->layer[y].diameter, s->layer[y].flow_error[l], o);
+            if (w > NEGLIGIBLE) k->c[k->n++] = (candidate){w, y, l};
         }
     qsort(k->c, k->n, sizeof *k->c, by_weight);
     for (i = 0; i < k->n; i++) {
@@ -117,6 +126,37 @@ done:
     return st;
 }
 
+/* What lp_merge_support asks of the groups. */
+static lp_status find_support(work *k, lp_err *err)
+{
+    lp_merge_evidence *e = malloc(((size_t)k->ng + 1) * sizeof *e);
+    double *support = malloc(((size_t)k->ng + 1) * sizeof *support);
+    lp_status st;
+    uint32_t i;
+
+    if (!e || !support) {
+        st = lp_fail_mem(err, "merge", (double)k->ng * (sizeof *e + sizeof *support));
+        goto done;
+    }
+    for (i = 0; i < k->ng; i++) {
+        const group *g = &k->g[i];
+        double area = (double)k->mask[k->member[g->first]].box.area;
+
+        e[i] = (lp_merge_evidence){
+            .agreement = (double)(g->agreement > 1 ? g->agreement : 1) * UNIT,
+            .flow_error = g->known ? (double)g->error / (double)g->known : NAN,
+            .diameter = diameter_of(area),
+            .area = area,
+        };
+    }
+    if ((st = lp_merge_support(support, e, k->ng, err))) goto done;
+    for (i = 0; i < k->ng; i++) k->g[i].support = support[i];
+done:
+    free(e);
+    free(support);
+    return st;
+}
+
 /* Groups with their members and supports, sorted. */
 static lp_status make_groups(work *k, const lp_merge_options *o, double threshold, lp_err *err)
 {
@@ -124,6 +164,7 @@ static lp_status make_groups(work *k, const lp_merge_options *o, double threshol
     void *scratch = malloc(bytes ? bytes : 1);
     uint64_t at = 0;
     uint32_t i;
+    lp_status st;
 
     if (!scratch) return lp_fail_mem(err, "merge", (double)bytes);
     k->ng = lp_group_assign_ref(k->of, k->mask, k->n, o->iou, k->s->Ly, k->s->Lx, scratch);
@@ -131,8 +172,15 @@ static lp_status make_groups(work *k, const lp_merge_options *o, double threshol
     if (!(k->g = calloc((size_t)k->ng + 1, sizeof *k->g)))
         return lp_fail_mem(err, "merge", (double)k->ng * sizeof *k->g);
     for (i = 0; i < k->n; i++) {
-        k->g[k->of[i]].support += k->weight[i];
-        k->g[k->of[i]].n++;
+        const candidate *c = &k->c[i];
+        double e = k->s->layer[c->layer].flow_error[c->label];
+        group *g = &k->g[k->of[i]];
+
+        g->agreement += k->weight[i];
+        g->n++;
+        if (isnan(e)) continue;
+        g->known += k->weight[i];
+        g->error += (int64_t)floor((double)k->weight[i] * e + 0.5);
     }
     for (i = 0; i < k->ng; i++) {
         k->g[i].number = i;
@@ -145,13 +193,13 @@ static lp_status make_groups(work *k, const lp_merge_options *o, double threshol
 
         k->member[g->first + g->n++] = i;
     }
+    if ((st = find_support(k, err))) return st;
     qsort(k->g, k->ng, sizeof *k->g, by_support);
-    while (k->n_strong < k->ng && (double)k->g[k->n_strong].support * UNIT > threshold)
-        k->n_strong++;
+    while (k->n_strong < k->ng && k->g[k->n_strong].support > threshold) k->n_strong++;
     return LP_OK;
 }
 
-static int outline(const work *k, group *g)
+static int outline(const work *k, double share, group *g)
 {
     const uint32_t *member = k->member + g->first;
     const lp_group_mask **mask = malloc(g->n * sizeof *mask);
@@ -178,7 +226,7 @@ static int outline(const work *k, group *g)
     row = malloc(((size_t)(box.x1 - box.x0) + 1) * sizeof *row);
     ok = mask && weight && next && out && row;
     if (ok) {
-        g->n_runs = lp_group_outline_ref(out, mask, weight, g->n, &box, row, next);
+        g->n_runs = lp_group_outline_ref(out, mask, weight, g->n, share, &box, row, next);
         g->run = realloc(out, (g->n_runs ? g->n_runs : 1) * sizeof *out);
         if (!g->run) g->run = out;
         out = NULL;
@@ -193,8 +241,8 @@ static int outline(const work *k, group *g)
 
 static lp_merged_particle describe(const work *k, const group *g, const double *level, int n_levels)
 {
-    lp_merged_particle p = {.support = (double)g->support * UNIT};
-    double error = 0, error_w = 0, prob = 0, prob_w = 0;
+    lp_merged_particle p = {.support = g->support};
+    double prob = 0, prob_w = 0;
     char seen[LP_MAX_LAYERS] = {0};
     uint32_t i;
     int y, j;
@@ -205,10 +253,6 @@ static lp_merged_particle describe(const work *k, const group *g, const double *
         const lp_layer *layer = &k->s->layer[c->layer];
 
         seen[c->layer] = 1;
-        if (!isnan(layer->flow_error[c->label])) {
-            error += w * layer->flow_error[c->label];
-            error_w += w;
-        }
         if (!isnan(layer->cellprob[c->label])) {
             prob += w * layer->cellprob[c->label];
             prob_w += w;
@@ -222,7 +266,7 @@ static lp_merged_particle describe(const work *k, const group *g, const double *
     for (j = 0; j < n_levels && !(p.support > level[j]); j++) {
     }
     p.level = level[j < n_levels ? j : n_levels - 1];
-    p.flow_error = error_w > 0 ? error / error_w : NAN;
+    p.flow_error = g->known ? (double)g->error / (double)g->known : NAN;
     p.cellprob = prob_w > 0 ? prob / prob_w : NAN;
     return p;
 }
@@ -261,7 +305,7 @@ lp_status lp_merge_by_scale(const lp_layers *s, const lp_merge_options *o, const
     if ((st = collect(&k, o, err))) goto done;
     if ((st = make_groups(&k, o, level[n_levels - 1], err))) goto done;
 #pragma omp parallel for schedule(dynamic, 16) reduction(& : good)
-    for (i = 0; i < (int64_t)k.n_strong; i++) good &= outline(&k, &k.g[i]);
+    for (i = 0; i < (int64_t)k.n_strong; i++) good &= outline(&k, o->outline, &k.g[i]);
     out->particle = malloc(((size_t)k.n_strong + 1) * sizeof *out->particle);
     if (!good || !out->particle) {
         st = lp_fail_mem(err, "merge", (double)k.n_strong * 1000);

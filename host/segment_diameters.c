@@ -77,6 +77,15 @@ done:
     return st;
 }
 
+lp_segment_options lp_diameters_defaults(void)
+{
+    lp_segment_options o = lp_segment_defaults();
+
+    o.flow_threshold = 0.8;
+    o.cellprob_threshold = -1;
+    return o;
+}
+
 lp_status lp_segment_diameters(lp_session *s, const float *image, int nchan, int Ly, int Lx,
                                const lp_segment_options *options, const double *diameters, int n,
                                lp_diameters_result *out, lp_err *err)

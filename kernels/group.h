@@ -27,11 +27,12 @@ size_t lp_group_assign_scratch(const lp_group_mask *mask, uint32_t n, int Ly, in
 uint32_t lp_group_assign_ref(uint32_t *group, const lp_group_mask *mask, uint32_t n, double iou,
                              int Ly, int Lx, void *scratch);
 
-/* The weighted majority: pixels where masks of more than half of the weight lie. member [n],
- * weight [n] >= 0 (their sum below 2^62), box: around all members. out: room for all members'
- * runs together; returns how many there are. row [box.x1 - box.x0 + 1] and next [n]: scratch. */
+/* The common outline: pixels where masks of more than `share` (0 to below 1) of the weight lie.
+ * member [n], weight [n] >= 0 (their sum below 2^53), box: around all members. out: room for all
+ * members' runs together; returns how many there are. row [box.x1 - box.x0 + 1] and next [n]:
+ * scratch. */
 uint64_t lp_group_outline_ref(lp_run *out, const lp_group_mask *const *member,
-                              const int64_t *weight, uint32_t n, const lp_runs_box *box,
-                              int64_t *row, uint64_t *next);
+                              const int64_t *weight, uint32_t n, double share,
+                              const lp_runs_box *box, int64_t *row, uint64_t *next);
 
 #endif

@@ -112,8 +112,8 @@ uint32_t lp_group_assign_ref(uint32_t *group, const lp_group_mask *mask, uint32_
 }
 
 uint64_t lp_group_outline_ref(lp_run *out, const lp_group_mask *const *member,
-                              const int64_t *weight, uint32_t n, const lp_runs_box *box,
-                              int64_t *row, uint64_t *next)
+                              const int64_t *weight, uint32_t n, double share,
+                              const lp_runs_box *box, int64_t *row, uint64_t *next)
 {
     int width = box->x1 - box->x0, y, x;
     uint64_t n_out = 0;
@@ -135,9 +135,12 @@ uint64_t lp_group_outline_ref(lp_run *out, const lp_group_mask *const *member,
                 row[member[i]->run[next[i]].x1 - box->x0] -= weight[i];
             }
         for (x = 0; x <= width; x++) {
+            int in;
+
             sum += row[x];
-            if (2 * sum > all && start < 0) start = x;
-            if (2 * sum <= all && start >= 0) {
+            in = (double)sum > share * (double)all;
+            if (in && start < 0) start = x;
+            if (!in && start >= 0) {
                 out[n_out++] = (lp_run){y, box->x0 + start, box->x0 + x};
                 start = -1;
             }

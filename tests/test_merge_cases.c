@@ -129,12 +129,13 @@ static void touching(void **state)
     lp_layers_free(&s);
 }
 
-/* The mask of the right diameter wins over its parts and a blob around it. */
+/* The mask of the right diameter wins over its parts and a blob around it whose flows are bad. */
 static void scale_prefers_the_fitting(void **state)
 {
     static uint32_t lb[NPX];
     lp_layers *s = layers_new();
     lp_merge_options o = options(LP_MERGE_SCALE, 1);
+    float bad = 0.7f;
     lp_merged m;
     int p;
 
@@ -146,7 +147,7 @@ static void scale_prefers_the_fitting(void **state)
     add(s, 12, lb, 3);
     memset(lb, 0, sizeof lb);
     disc(lb, 60, 60, 40, 1);
-    add(s, 50, lb, 1);
+    assert_int_equal(lp_layers_add(s, 50, lb, 1, &bad, NULL, NULL), LP_OK);
     m = merge(s, &o);
     assert_int_equal(m.n, 1);
     memset(lb, 0, sizeof lb);
@@ -196,6 +197,14 @@ static void ties(void **state)
     }
 }
 
+/* S of merge_support.h, of a lone particle of unknown flow error. */
+static double agreement(double support)
+{
+    double z = -log(20 / support - 1);
+
+    return exp((z - 4.3 + 8 * 0.2 - 1.8 * log(1.001)) / 0.2);
+}
+
 /* Supports do not depend on the spacing: a particle that every diameter finds. */
 static void spacing(void **state)
 {
@@ -215,7 +224,7 @@ static void spacing(void **state)
         m = merge(s, &o);
         assert_int_equal(m.n, 1);
         /* sigma sqrt(2 pi) / g0; up to gaps of 1.3 sigma the sum is the integral to 1 %. */
-        LP_ASSERT_CLOSE(m.particle[0].support, 8.0862, 0, 0.01);
+        LP_ASSERT_CLOSE(agreement(m.particle[0].support), 8.0862, 0, 0.01);
         lp_merged_free(&m);
         lp_layers_free(&s);
     }
@@ -290,7 +299,7 @@ static void bad_options(void **state)
     int k;
 
     (void)state;
-    for (k = 0; k < 10; k++) {
+    for (k = 0; k < 12; k++) {
         lp_merge_options o = lp_merge_defaults();
 
         if (k == 0) o.threshold = -1;
@@ -303,6 +312,8 @@ static void bad_options(void **state)
         if (k == 7) o.n_levels = 2; /* 0, 0: not falling */
         if (k == 8) o.n_levels = LP_MERGE_MAX_LEVELS + 1;
         if (k == 9) o.flow_weight = NAN;
+        if (k == 10) o.outline = 1;
+        if (k == 11) o.outline = -0.1;
         assert_int_equal(lp_merge(s, &o, &m, &err), LP_EARG);
         assert_null(strchr(err.msg, '\n'));
         assert_null(m.masks);
@@ -365,24 +376,59 @@ static void flow_error_weighs(void **state)
         lp_merged_free(&m);
         lp_layers_free(&s);
     }
-    assert_true(support[0] == support[1]);
-    LP_ASSERT_CLOSE(support[2] / support[1], exp(-0.6), 1e-6, 0);
+    /* Alone, of a size that fits: S = exp(-2 e) but for the disc's pixels, c = 1. Unknown is 0.2.
+     */
+    for (k = 0; k < 3; k++) {
+        double e = k == 0 ? 0.2 : k == 1 ? 0 : 0.3, s = k == 0 ? 0 : -2 * e;
+        double z = 4.3 + 0.2 * s - 8 * e + 1.8 * log(1.001);
+
+        LP_ASSERT_CLOSE(support[k], 20 / (1 + exp(-z)), 1e-3, 0);
+    }
+}
+
+/* Two boxes that share 30 of 50 columns: all, the heavier one, or what both have. */
+static void outline_share(void **state)
+{
+    static const struct {
+        double share;
+        int x0, x1;
+    } want[] = {{0, 40, 90}, {0.5, 50, 90}, {0.7, 50, 80}};
+    double d = 2 * sqrt(40 * 40 / 3.14159265358979323846);
+    static uint32_t lb[NPX];
+    lp_layers *s = layers_new();
+    size_t k;
+    int i, p;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        for (p = 0; p < NPX; p++)
+            lb[p] = p / LX >= 30 && p / LX < 70 && p % LX >= 40 + 10 * i && p % LX < 80 + 10 * i;
+        add(s, i ? d : d * 1.1, lb, 1); /* weights 1 and 0.93 */
+    }
+    for (k = 0; k < sizeof want / sizeof *want; k++) {
+        lp_merge_options o = options(LP_MERGE_SCALE, 0);
+        lp_merged m;
+
+        o.outline = want[k].share;
+        m = merge(s, &o);
+        assert_int_equal(m.n, 1);
+        for (p = 0; p < NPX; p++)
+            assert_int_equal(m.masks[p], p / LX >= 30 && p / LX < 70 && p % LX >= want[k].x0 &&
+                                             p % LX < want[k].x1);
+        lp_merged_free(&m);
+    }
+    lp_layers_free(&s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(copies),
-        cmocka_unit_test(votes_by_hand),
-        cmocka_unit_test(touching),
-        cmocka_unit_test(scale_prefers_the_fitting),
-        cmocka_unit_test(spacing),
-        cmocka_unit_test(gaps_and_levels),
-        cmocka_unit_test(nothing_found),
-        cmocka_unit_test(bad_options),
-        cmocka_unit_test(ties),
-        cmocka_unit_test(features),
-        cmocka_unit_test(flow_error_weighs),
+        cmocka_unit_test(copies),        cmocka_unit_test(votes_by_hand),
+        cmocka_unit_test(touching),      cmocka_unit_test(scale_prefers_the_fitting),
+        cmocka_unit_test(spacing),       cmocka_unit_test(gaps_and_levels),
+        cmocka_unit_test(nothing_found), cmocka_unit_test(bad_options),
+        cmocka_unit_test(ties),          cmocka_unit_test(outline_share),
+        cmocka_unit_test(features),      cmocka_unit_test(flow_error_weighs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -329,7 +329,7 @@ static void groups(void **state)
                 for (x = mask[i].run[k].x0; x < mask[i].run[k].x1; x++)
                     sum[mask[i].run[k].y * L + x] += weight[i];
         }
-        n_out = lp_group_outline_ref(out, member, weight, N, &all, row, next);
+        n_out = lp_group_outline_ref(out, member, weight, N, 0.5, &all, row, next);
         memset(lb, 0, sizeof lb);
         for (k = 0; k < n_out; k++)
             for (x = out[k].x0; x < out[k].x1; x++) lb[out[k].y * L + x] = 1;
@@ -354,10 +354,10 @@ static void half(void **state)
     lp_run out[2];
 
     (void)state;
-    assert_int_equal(lp_group_outline_ref(out, member, weight, 2, &box, row, next), 1);
+    assert_int_equal(lp_group_outline_ref(out, member, weight, 2, 0.5, &box, row, next), 1);
     assert_true(out[0].y == 0 && out[0].x0 == 4 && out[0].x1 == 6);
     weight[1] = 6;
-    assert_int_equal(lp_group_outline_ref(out, member, weight, 2, &box, row, next), 1);
+    assert_int_equal(lp_group_outline_ref(out, member, weight, 2, 0.5, &box, row, next), 1);
     assert_true(out[0].x0 == 4 && out[0].x1 == 9);
 }
 

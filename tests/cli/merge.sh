@@ -55,6 +55,8 @@ check "--image: same picture" cmp "$tmp/o/a_overlay.png" "$tmp/moved2/a_overlay.
 run 2 "merge without files" merge
 one_line "merge without files: one line"
 run 2 "merge: unknown method" merge --merge best "$tmp/o/a_lipopose.h5"
+run 2 "merge: outline of 1" merge --outline 1 "$tmp/o/a_lipopose.h5"
+run 0 "merge: larger outlines" merge --outline 0 --savedir "$tmp/outer" "$tmp/o/a_lipopose.h5"
 run 2 "merge: threshold nan" merge --threshold nan "$tmp/o/a_lipopose.h5"
 run 1 "merge: no such file" merge "$tmp/none.h5"
 one_line "merge: no such file: one line"
