@@ -260,6 +260,54 @@ static void same_bits(void **state)
     }
 }
 
+/* Tiles of several sizes in one call: the bits of each size alone, whoever shares the threads. */
+static void mixed_sizes(void **state)
+{
+    static const lp_tile_group group[] = {{3, 48, 32}, {1, 32, 32}, {2, 16, 48}, {1, 32, 32}};
+    enum { GROUPS = 4, TILES = 7, PX = 3 * 48 * 32 + 32 * 32 + 2 * 16 * 48 + 32 * 32 };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        const int *nb = nets[i] + 1;
+        lp_weights *w = random_net(nb, nets[i][0]);
+        int S = nb[nets[i][0] - 1], bf16, t, g;
+        float *x = noise((size_t)nb[0] * PX, 6), *ref = malloc(3 * PX * sizeof *ref);
+        float *y = malloc(3 * PX * sizeof *y), *rs = malloc((size_t)TILES * S * sizeof *rs);
+        float *s = malloc((size_t)TILES * S * sizeof *s);
+
+        assert_true(ref && y && rs && s);
+        for (bf16 = 0; bf16 <= lp_onednn_has_bf16(); bf16++)
+            for (t = 1; t <= 4; t++) {
+                lp_unet *net = new_net(w, bf16, t);
+                lp_unet_work *work = new_work(t);
+                size_t px = 0, tile = 0;
+                lp_err err = {LP_OK, ""};
+
+                for (g = 0; g < GROUPS && t == 1; g++) {
+                    run(net, work, x + px * nb[0], group[g].n, group[g].ly, group[g].lx,
+                        ref + 3 * px, rs + tile * S);
+                    px += (size_t)group[g].n * group[g].ly * group[g].lx;
+                    tile += group[g].n;
+                }
+                memset(y, 0xff, 3 * PX * sizeof *y);
+                if (lp_unet_run_groups(net, work, x, group, GROUPS, y, s, &err))
+                    fail_msg("%s", err.msg);
+                if (memcmp(y, ref, 3 * PX * sizeof *y) ||
+                    memcmp(s, rs, (size_t)TILES * S * sizeof *s))
+                    fail_msg("net %zu, bf16 %d, %d threads: other bits", i, bf16, t);
+                lp_unet_free(&net);
+                lp_unet_work_free(&work);
+            }
+        free(x);
+        free(ref);
+        free(y);
+        free(rs);
+        free(s);
+        lp_weights_free(&w);
+    }
+}
+
 static void refuses_sizes(void **state)
 {
     static const int size[][3] = {{1, 20, 16}, {1, 16, 24}, {1, 0, 16},  {1, 16, -16},
@@ -365,8 +413,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_tiny_zip), cmocka_unit_test(golden_tiny_legacy),
         cmocka_unit_test(golden_odd),      cmocka_unit_test(against_ref),
-        cmocka_unit_test(same_bits),       cmocka_unit_test(refuses_sizes),
-        cmocka_unit_test(many_sizes_fp32), cmocka_unit_test(many_sizes_bf16),
+        cmocka_unit_test(same_bits),       cmocka_unit_test(mixed_sizes),
+        cmocka_unit_test(refuses_sizes),   cmocka_unit_test(many_sizes_fp32),
+        cmocka_unit_test(many_sizes_bf16),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
