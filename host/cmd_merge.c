@@ -121,6 +121,14 @@ int lp_cmd_merge(int argc, char **argv)
         {"save_outlines", LP_OPT_ON, &a.run.save_outlines, NULL, "Cellpose's outline picture"},
         {"save_txt", LP_OPT_ON, &a.run.save_txt, NULL, "outlines as text for ImageJ"},
         {"save_rois", LP_OPT_ON, &a.run.save_rois, NULL, "outlines as ImageJ ROIs"},
+        {"save_geojson", LP_OPT_ON, &a.run.save_geojson, NULL, "outlines for QuPath"},
+        {"save_star", LP_OPT_ON, &a.run.save_star, NULL, "centres for RELION"},
+        {"save_box", LP_OPT_ON, &a.run.save_box, NULL, "boxes for EMAN"},
+        {"save_cbox", LP_OPT_ON, &a.run.save_cbox, NULL, "boxes with confidence for crYOLO"},
+        {"save_topaz", LP_OPT_ON, &a.run.save_topaz, NULL, "centres for Topaz"},
+        {"box_size", LP_OPT_INT, &a.run.box_size, "PX", "of boxes (from the particles)"},
+        {"flip_y", LP_OPT_ON, &a.run.flip_y, NULL,
+         "star, box, cbox: y from the last row, as RELION reads TIFF"},
         {"quiet", LP_OPT_ON, &a.run.quiet, NULL, "only errors"},
         {"help", LP_OPT_ON, &a.help, NULL, "this list"},
         {NULL, LP_OPT_GROUP, NULL, NULL, NULL},
@@ -140,6 +148,10 @@ int lp_cmd_merge(int argc, char **argv)
         goto usage;
     if (n == 0) {
         lp_fail(&err, LP_EARG, "no saved run given: name files NAME" ENDING ", or see --help");
+        goto usage;
+    }
+    if (a.run.box_size < 0) {
+        lp_fail(&err, LP_EARG, "--box_size %d: must be positive", a.run.box_size);
         goto usage;
     }
     if (a.image && n > 1) {

@@ -64,6 +64,8 @@ static lp_status check(args *a, int seen_lowhigh, int seen_page, lp_err *err)
                        s->chan, s->chan2);
     if (!(a->run.pixel_nm >= 0))
         return lp_fail(err, LP_EARG, "--pixel_nm %g: must be positive", a->run.pixel_nm);
+    if (a->run.box_size < 0)
+        return lp_fail(err, LP_EARG, "--box_size %d: must be positive", a->run.box_size);
     if (a->run.page < 1 && seen_page)
         return lp_fail(err, LP_EARG, "--page %d: pages count from 1", a->run.page);
     if (a->run.session.threads < 0 || a->run.session.threads > 1024)
@@ -172,6 +174,14 @@ int lp_cmd_segment(int argc, char **argv)
             {"save_outlines", LP_OPT_ON, &r->save_outlines, NULL, "Cellpose's outline picture"},
             {"save_txt", LP_OPT_ON, &r->save_txt, NULL, "outlines as text for ImageJ"},
             {"save_rois", LP_OPT_ON, &r->save_rois, NULL, "outlines as ImageJ ROIs"},
+            {"save_geojson", LP_OPT_ON, &r->save_geojson, NULL, "outlines for QuPath"},
+            {"save_star", LP_OPT_ON, &r->save_star, NULL, "centres for RELION"},
+            {"save_box", LP_OPT_ON, &r->save_box, NULL, "boxes for EMAN"},
+            {"save_cbox", LP_OPT_ON, &r->save_cbox, NULL, "boxes with confidence for crYOLO"},
+            {"save_topaz", LP_OPT_ON, &r->save_topaz, NULL, "centres for Topaz"},
+            {"box_size", LP_OPT_INT, &r->box_size, "PX", "of boxes (from the particles)"},
+            {"flip_y", LP_OPT_ON, &r->flip_y, NULL,
+             "star, box, cbox: y from the last row, as RELION reads TIFF"},
             {"save_flows", LP_OPT_ON, &r->save_flows, NULL, "flows as TIFF"},
             {"save_h5", LP_OPT_ON, &r->save_h5, NULL, "masks, flows and cellprob as HDF5"},
             {"json", LP_OPT_ON, &r->json, NULL, "one JSON record per image on stdout"},

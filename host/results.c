@@ -9,8 +9,10 @@
 
 #include "../kernels/resize.h"
 #include "overlay.h"
+#include "write_coords.h"
 #include "write_csv.h"
 #include "write_flows.h"
+#include "write_geojson.h"
 #include "write_masks.h"
 #include "write_outlines.h"
 #include "write_png.h"
@@ -125,6 +127,46 @@ static lp_status write_h5(const char *path, const char *image, int page, const l
     return st;
 }
 
+/* What coordinates call the micrograph: the results' name with the image's extension. */
+static void micrograph_name(const char *base, const char *image, char name[PATH_MAX])
+{
+    const char *slash = strrchr(base, '/'), *file = strrchr(image, '/'), *dot;
+    size_t n = strlen(image);
+
+    if (n > 3 && !strcmp(image + n - 3, ".gz")) n -= 3;
+    if (n > 4 && !strcmp(image + n - 4, ".bz2")) n -= 4;
+    file = file ? file + 1 : image;
+    for (dot = image + n; dot > file && *dot != '.';) dot--;
+    if (dot == file) dot = image + n;
+    snprintf(name, PATH_MAX, "%s%.*s", slash ? slash + 1 : base, (int)(image + n - dot), dot);
+}
+
+/* The formats of coordinates that o asks for. */
+static lp_status write_coords(const char *base, const char *image, lp_results *res, int merged,
+                              const lp_run_options *o, lp_err *err)
+{
+    const int wanted[] = {[LP_COORDS_STAR] = o->save_star,
+                          [LP_COORDS_BOX] = o->save_box,
+                          [LP_COORDS_CBOX] = o->save_cbox,
+                          [LP_COORDS_TOPAZ] = o->save_topaz};
+    char path[PATH_MAX], name[PATH_MAX];
+    lp_coords_options co = {.micrograph = name,
+                            .Ly = res->Ly,
+                            .box_size = o->box_size,
+                            .flip_y = o->flip_y,
+                            .merged = merged};
+    lp_status st = LP_OK;
+    int f;
+
+    micrograph_name(base, image, name);
+    for (f = LP_COORDS_STAR; f <= LP_COORDS_TOPAZ && !st; f++) {
+        if (!wanted[f]) continue;
+        st = name_output(base, lp_coords_ending(f), path, res, err);
+        if (!st) st = lp_write_coords(path, f, res->particle, res->n, &co, err);
+    }
+    return st;
+}
+
 static void stages(lp_results *res, const lp_result *seg, double read, double write)
 {
     int i;
@@ -186,6 +228,9 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
           write_outlines(path, plane, &masks, err));
     WRITE(o->save_txt, "_cp_outlines.txt", lp_write_outlines_txt(path, &masks, err));
     WRITE(o->save_rois, "_rois.zip", lp_write_rois(path, &masks, err));
+    WRITE(o->save_geojson, "_outlines.geojson",
+          lp_write_geojson(path, &masks, res.particle, res.n, res.pixel_nm, err));
+    if ((st = write_coords(base, image, &res, many != NULL, o, err))) goto done;
     if (many) {
         WRITE(many->layers, "_lipopose.h5",
               write_h5(path, image, page, &masks, NULL, NULL, many->layers, &res, o, err));

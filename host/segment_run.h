@@ -24,6 +24,8 @@ typedef struct {
     int page;                       /* 1 .. n of every file; 0: all */
     int save_tif, save_png, save_csv, save_overlay, save_outlines, save_txt, save_rois;
     int save_flows, save_h5, ids;
+    int save_star, save_box, save_cbox, save_topaz, save_geojson;
+    int box_size, flip_y; /* of coordinates: write_coords.h */
     int json; /* one record per image to stdout */
     int quiet;
 } lp_run_options;
