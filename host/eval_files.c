@@ -5,15 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "read.h"
+#include "read_outlines.h"
 
 /* The longest first: _cp_masks ends in _masks. */
-static const char *const endings[] = {"_cp_masks", "_labels", "_truth", "_masks",
-                                      "_label",    "_mask",   "_gt"};
-enum { CP_MASKS = 0, N_ENDINGS = sizeof endings / sizeof *endings, PLAIN = N_ENDINGS };
+static const char *const endings[] = {"_cp_masks", "_outlines", "_RoiSet", "_labels", "_truth",
+                                      "_masks",    "_label",    "_rois",   "_mask",   "_gt"};
+enum { CP_MASKS = 0, OUTLINES, ROI_SET, ROIS = 7, N_ENDINGS = 10, PLAIN = N_ENDINGS };
 
 typedef enum { TRUTH, PRED, IMAGE } role;
 
@@ -66,14 +68,20 @@ static size_t stem_length(const char *name)
     return n;
 }
 
+static int is_outlines_ending(int k)
+{
+    return k == OUTLINES || k == ROI_SET || k == ROIS;
+}
+
 /* Index of the ending of name's stem, or PLAIN; *n: length without it. */
 static int ending_of(const char *name, size_t *n)
 {
-    int k;
+    int k, outlines = lp_outlines_is_name(name);
 
     *n = stem_length(name);
     for (k = 0; k < N_ENDINGS; k++)
-        if (*n > strlen(endings[k]) && ends_with(name, *n, endings[k])) {
+        if (*n > strlen(endings[k]) && ends_with(name, *n, endings[k]) &&
+            (outlines || !is_outlines_ending(k))) {
             *n -= strlen(endings[k]);
             break;
         }
@@ -90,19 +98,30 @@ static int by_name(const void *a, const void *b)
                               : strcmp(x->path, y->path);
 }
 
+/* Smaller is preferred: see eval_files.h. */
+static int rank_of(int ending, int outlines, int tiff, role r)
+{
+    static const int rank[2][4] = {{2, 1, 0, 3},
+                                   {0, 2, 1, 3}}; /* cp_masks, outlines, labels, other */
+    int kind = outlines ? 1 : ending == CP_MASKS ? 0 : ending == PLAIN ? 3 : 2;
+
+    return 2 * rank[r == PRED][kind] + !tiff;
+}
+
 static lp_status add(entries *l, const char *dir, const char *file, role r, lp_err *err)
 {
     size_t n, need = (dir ? strlen(dir) : 0) + strlen(file) + 2, stem = stem_length(file);
     const char *base = file_name(file);
     int k = ending_of(base, &n), tiff = !strncmp(file + stem, ".tif", 4);
+    int outlines = lp_outlines_is_name(base);
     entry *e = realloc(l->e, (size_t)(l->n + 1) * sizeof *e);
 
     if (!e) return lp_fail_mem(err, "list of files", (double)need);
     l->e = e;
     e += l->n;
-    e->plain = k == PLAIN;
+    e->plain = k == PLAIN && !outlines;
     if (r == IMAGE && !e->plain) return LP_OK;
-    e->rank = 2 * (k == PLAIN ? 2 : (k == CP_MASKS) == (r == PRED) ? 0 : 1) + !tiff;
+    e->rank = rank_of(k, outlines, tiff, r);
     e->path = malloc(need);
     e->name = strndup(base, n);
     if (!e->path || !e->name) {
@@ -138,6 +157,19 @@ static void choose(entries *l, role r)
     l->n = k;
 }
 
+/* Any .zip may be named, but in a folder it should say that it has ROIs. */
+static int wanted(const char *name, role r)
+{
+    size_t n = strlen(name);
+
+    if (*name == '.') return 0;
+    if (lp_read_is_image_name(name)) return 1;
+    if (r == IMAGE || !lp_outlines_is_name(name)) return 0;
+    if (n < 4 || strcasecmp(name + n - 4, ".zip")) return 1;
+    return (n >= 8 && !strncasecmp(name + n - 8, "rois", 4)) ||
+           (n >= 10 && !strncasecmp(name + n - 10, "RoiSet", 6));
+}
+
 static lp_status list(const char *dir, role r, entries *out, lp_err *err)
 {
     entries l = {0};
@@ -147,13 +179,14 @@ static lp_status list(const char *dir, role r, entries *out, lp_err *err)
 
     if (!f) return lp_fail(err, LP_EIO, "%s: cannot open the folder: %s", dir, strerror(errno));
     while (!st && (d = readdir(f)))
-        if (d->d_name[0] != '.' && lp_read_is_image_name(d->d_name))
-            st = add(&l, dir, d->d_name, r, err);
+        if (wanted(d->d_name, r)) st = add(&l, dir, d->d_name, r, err);
     closedir(f);
     choose(&l, r);
     if (!st && !l.n)
         st = lp_fail(err, LP_EIO, "%s: no %s there", dir,
-                     r == IMAGE ? "images" : "label images (TIFF or PNG)");
+                     r == IMAGE
+                         ? "images"
+                         : "label images (TIFF or PNG) or outlines (.geojson, _rois.zip, .roi)");
     if (st) {
         free_entries(&l);
         return st;
@@ -211,6 +244,26 @@ static char *copy(const entry *e, int *failed)
     return s;
 }
 
+/* An image called name in the folder of file, or NULL. */
+static char *image_beside(const char *file, const char *name)
+{
+    size_t n = (size_t)(file_name(file) - file), k;
+    char *dir = n ? strndup(file, n) : strdup("./"), *found = NULL;
+    DIR *f = dir ? opendir(dir) : NULL;
+    struct dirent *d;
+
+    while (f && !found && (d = readdir(f))) {
+        if (d->d_name[0] == '.' || !lp_read_is_image_name(d->d_name)) continue;
+        if (ending_of(d->d_name, &k) != PLAIN || k != strlen(name) || memcmp(d->d_name, name, k))
+            continue;
+        if ((found = malloc(n + strlen(d->d_name) + 1)))
+            sprintf(found, "%.*s%s", (int)n, file, d->d_name);
+    }
+    if (f) closedir(f);
+    free(dir);
+    return found;
+}
+
 static lp_status pair(const entries *t, const entries *p, const entries *im, int files,
                       lp_eval_files *f, const char **itself, lp_err *err)
 {
@@ -227,6 +280,10 @@ static lp_status pair(const entries *t, const entries *p, const entries *im, int
         x->pred = copy(e, &failed);
         x->image = copy(files && im->n == 1 ? &im->e[0] : find(im, t->e[i].name), &failed);
         if (failed || !x->name || !x->truth) return lp_fail_mem(err, "list of files", 1);
+        if (!x->image && lp_outlines_is_name(x->truth)) {
+            x->image = image_beside(x->truth, x->name);
+            if (!x->image && x->pred) x->image = image_beside(x->pred, x->name);
+        }
         if (e && same_file(x->truth, x->pred)) { /* one folder for both, and no _cp_masks */
             free(x->pred);
             x->pred = NULL;

@@ -1,10 +1,12 @@
 /* eval_files - which true label image, prediction, table and micrograph belong together.
  *
  * Files of two folders belong together when their names agree without extension and without one
- * of the endings _cp_masks, _masks, _mask, _labels, _label, _truth, _gt. Where a folder has files
- * with such an ending, only those are label images (Cellpose's layout keeps x.png and x_masks.tif
- * side by side). Of several for one image, a prediction is rather _cp_masks and a truth rather
- * not; then .tif goes before .png. */
+ * of the endings _cp_masks, _masks, _mask, _labels, _label, _truth, _gt; of outlines
+ * (read_outlines.h) also without _outlines, _rois, _RoiSet. Where a folder has outlines or files
+ * with such an ending, only those count (Cellpose's layout keeps x.png and x_masks.tif side by
+ * side). A .zip is taken from a folder only where its name ends in rois or RoiSet. Of several for
+ * one image, a prediction is rather _cp_masks, then another label image, then outlines; a truth
+ * rather a label image, then outlines, then _cp_masks; then .tif goes before .png. */
 #ifndef LP_EVAL_FILES_H
 #define LP_EVAL_FILES_H
 
@@ -15,7 +17,7 @@ typedef struct {
     char *truth; /* paths */
     char *pred;  /* NULL: none */
     char *table; /* NAME_particles.csv beside the prediction, or NULL */
-    char *image; /* micrograph, or NULL */
+    char *image; /* micrograph, or NULL; of outlines also one beside them or the prediction */
 } lp_eval_item;
 
 typedef struct {

@@ -92,15 +92,20 @@ static lp_status push(lp_picks *p, const lp_pick *q, lp_err *err)
     return LP_OK;
 }
 
-/* Splits line at white space, in place. */
-static int split(char *line, char **f)
+/* Splits line at white space, in place; at tabs alone where a Topaz table has them, as names may
+ * have spaces. A word in quotes (STAR) has its spaces, too; the quotes are dropped. */
+static int split(char *line, lp_picks_kind kind, char **f)
 {
-    char *save, *t;
+    const char *white = kind == LP_PICKS_TXT && strchr(line, '\t') ? "\t\r" : " \t\r";
+    char *s = line, quote;
     int n = 0;
 
-    for (t = strtok_r(line, " \t\r", &save); t && n < MAX_FIELDS;
-         t = strtok_r(NULL, " \t\r", &save))
-        f[n++] = t;
+    for (s += strspn(s, white); *s && n < MAX_FIELDS; s += strspn(s, white)) {
+        quote = kind == LP_PICKS_STAR && (*s == '"' || *s == '\'') ? *s : 0;
+        f[n++] = s += quote != 0;
+        s += quote ? strcspn(s, (char[2]){quote, 0}) : strcspn(s, white);
+        if (*s) *s++ = 0;
+    }
     return n;
 }
 
@@ -220,7 +225,7 @@ lp_status lp_picks_parse(const char *text, size_t n, lp_picks_kind kind, const c
             return lp_fail(err, LP_EFORMAT, "line %lld is no text of a table", (long long)r.line);
         memcpy(line, s, (size_t)(nl - s));
         line[nl - s] = 0;
-        if (!(k = split(line, f))) continue;
+        if (!(k = split(line, kind, f))) continue;
         is_row = kind == LP_PICKS_STAR  ? star_row(&r, f, k)
                  : kind == LP_PICKS_TXT ? txt_row(&r, f, k)
                                         : *f[0] != '#';

@@ -5,23 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "read.h"
-
-/* Both label images of an item; without a prediction, an empty one. */
-static lp_status read_pair(const lp_eval_item *f, lp_labels *t, lp_labels *p, lp_err *err)
-{
-    lp_status st = lp_read_labels(f->truth, t, err);
-
-    if (st) return st;
-    return f->pred ? lp_read_labels(f->pred, p, err) : lp_labels_new(p, t->Ly, t->Lx, err);
-}
+#include "eval_labels.h"
 
 static lp_status evaluate(const lp_eval_item *f, double boundary_scale, lp_eval_result *r,
                           lp_err *note)
 {
     lp_labels t = {0}, p = {0};
     lp_err *err = &r->failed, why;
-    lp_status st = read_pair(f, &t, &p, err);
+    lp_status st = lp_eval_labels_read(f, &t, &p, err);
 
     if (st) goto done;
     r->Ly = t.Ly;
@@ -100,7 +91,7 @@ static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks, l
         yx[n][0] = picks->pick[i].y;
         yx[n++][1] = picks->pick[i].x;
     }
-    if ((st = lp_read_labels(f->truth, &t, err))) goto done;
+    if ((st = lp_eval_labels_read(f, &t, NULL, err))) goto done;
     r->Ly = t.Ly;
     r->Lx = t.Lx;
     if ((st = lp_labels_new(&none, t.Ly, t.Lx, err))) goto done;

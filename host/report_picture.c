@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval_labels.h"
 #include "read.h"
 
 static const uint8_t right[3] = {0, 200, 83}, wrong[3] = {255, 48, 48}, missed[3] = {51, 136, 255};
@@ -144,8 +145,7 @@ lp_status lp_report_picture(const lp_eval_result *r, int max_side, uint8_t **png
     c.Ly = (int)(((int64_t)r->Ly * c.den + c.num - 1) / c.num);
     c.Lx = (int)(((int64_t)r->Lx * c.den + c.num - 1) / c.num);
     c.thick = 2;
-    if ((st = lp_read_labels(r->file->truth, &t, err))) goto done;
-    if (r->file->pred && (st = lp_read_labels(r->file->pred, &p, err))) goto done;
+    if ((st = lp_eval_labels_read(r->file, &t, &p, err))) goto done;
     if (t.Ly != r->Ly || t.Lx != r->Lx || (p.data && (p.Ly != r->Ly || p.Lx != r->Lx))) {
         st = lp_fail(err, LP_EIO, "%s: changed while it was evaluated", r->file->truth);
         goto done;

@@ -26,7 +26,7 @@ typedef struct {
     int save_flows, save_h5, ids;
     int save_star, save_box, save_cbox, save_topaz, save_geojson;
     int box_size, flip_y; /* of coordinates: write_coords.h */
-    int json; /* one record per image to stdout */
+    int json;             /* one record per image to stdout */
     int quiet;
 } lp_run_options;
 
