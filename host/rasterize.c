@@ -31,9 +31,17 @@ static int first_at(double v, int n)
     return k <= 0 ? 0 : k >= n ? n : (int)k;
 }
 
+/* The first pixel whose centre is beyond v, in 0 .. n. */
+static int first_beyond(double v, int n)
+{
+    double k = floor(v + 0.5);
+
+    return k <= 0 ? 0 : k >= n ? n : (int)k;
+}
+
 static void span(canvas *c, int y, double from, double to)
 {
-    int a = first_at(from, c->lb->Lx), b = first_at(to, c->lb->Lx);
+    int a = first_beyond(from, c->lb->Lx), b = first_beyond(to, c->lb->Lx);
     uint32_t *row = c->lb->data + (size_t)y * c->lb->Lx;
 
     if (b <= a) return;
@@ -147,7 +155,7 @@ static void draw_ellipse(canvas *c, const double *p, const double *q)
     for (y = first_at(cy - ry, c->lb->Ly); y < last && c->budget >= 0; y++) {
         double t = (y + 0.5 - cy) / ry, half = rx * sqrt(t * t < 1 ? 1 - t * t : 0);
 
-        span(c, y, cx - half, nextafter(cx + half, INFINITY));
+        span(c, y, nextafter(cx - half, -INFINITY), cx + half);
         c->budget--;
     }
 }
