@@ -283,8 +283,10 @@ lp_status lp_read_rois(const char *path, lp_shapes *s, lp_err *err)
     if (n == 22 && !memcmp(b, "PK\5\6\0\0\0\0\0\0\0\0", 12)) goto done;
     if (n >= 4 && !memcmp(b, "Iout", 4))
         st = lp_roi_parse((const uint8_t *)b, n, s, &why);
-    else
+    else if (n >= 4 && !memcmp(b, "PK\3\4", 4))
         st = from_zip(b, n, s, &why);
+    else /* also nothing at all, an empty archive to libzip */
+        st = lp_fail(&why, LP_EFORMAT, "neither an ImageJ ROI nor a .zip of them");
     if (st) st = lp_fail(err, st, "%.400s: %.500s", path, why.msg);
 done:
     free(b);

@@ -1,10 +1,11 @@
-/* Polygons of label images: by hand, their properties on random ones, and the way through GeoJSON
- * and back. */
+/* Polygons of label images: by hand, their properties on random ones, and the way through
+ * files and back. */
 #include "tmp_dir.h"
 
 #include "host/polygons.h"
 #include "host/read_outlines.h"
 #include "host/write_geojson.h"
+#include "host/write_outlines.h"
 
 static int64_t area2(const lp_polygons *g, int64_t r)
 {
@@ -43,7 +44,6 @@ static void by_hand(void **state)
     static const int32_t one[][2] = {{0, 0}, {0, 1}, {1, 1}, {1, 0}};
     static const int32_t two[][2] = {{1, 1}, {1, 2}, {3, 2}, {3, 1}};
     static const int32_t ring[][2] = {{0, 2}, {0, 5}, {3, 5}, {3, 2}};
-    static const int32_t hole[][2] = {{2, 3}, {2, 4}, {1, 4}, {1, 3}};
     static const int32_t line[][2] = {{4, 0}, {4, 3}, {5, 3}, {5, 0}};
     lp_labels lb = {d, 5, 6};
     lp_polygons g;
@@ -62,7 +62,6 @@ static void by_hand(void **state)
     expect_ring(&g, 2, ring, N(ring));
     assert_int_equal(area2(&g, 3), -2);
     assert_int_equal(g.start[4] - g.start[3], 4);
-    (void)hole;
     expect_ring(&g, 4, line, N(line));
     lp_polygons_free(&g);
 }
@@ -161,10 +160,11 @@ static void check_rings(const lp_labels *lb, const lp_polygons *g)
     for (k = 1; k < 64; k++) assert_int_equal(area[k], 0);
 }
 
-static void through_geojson(const lp_labels *lb)
+/* Written for QuPath or ImageJ and read back: the same pixels. */
+static void through_file(const lp_labels *lb, const char *name)
 {
     char *dir = lp_tmp_dir();
-    const char *path = lp_tmp_path(dir, "x_outlines.geojson");
+    const char *path = lp_tmp_path(dir, name);
     lp_particle *p = NULL;
     lp_labels back;
     lp_err err;
@@ -172,7 +172,9 @@ static void through_geojson(const lp_labels *lb)
     size_t i;
 
     assert_int_equal(lp_measure_particles(lb, NULL, NULL, NULL, 0, 30, &p, &n, NULL), LP_OK);
-    if (lp_write_geojson(path, lb, p, n, 0.5, &err)) fail_msg("%s", err.msg);
+    if (strstr(name, ".zip") ? lp_write_rois(path, lb, &err)
+                             : lp_write_geojson(path, lb, p, n, 0.5, &err))
+        fail_msg("%s", err.msg);
     if (lp_read_outlines(path, lb->Ly, lb->Lx, &back, &err)) fail_msg("%s", err.msg);
     for (i = 0; i < (size_t)lb->Ly * lb->Lx; i++) {
         /* Labels come back as positions. */
@@ -202,7 +204,8 @@ static void random_labels(void **state)
             assert_int_equal(lp_polygons_trace(&lb, &g, NULL), LP_OK);
             check_rings(&lb, &g);
             lp_polygons_free(&g);
-            through_geojson(&lb);
+            through_file(&lb, "x_outlines.geojson");
+            through_file(&lb, "x_rois.zip");
             lp_labels_free(&lb);
         }
 }
