@@ -21,7 +21,8 @@ static const char usage[] =
     "Matches predicted particles with true ones and prints precision, recall, F1, AP, aggregated\n"
     "Jaccard and boundary F. Files belong together when their names agree without _cp_masks,\n"
     "_masks, _labels and the extension; two files may be given instead of two folders.\n"
-    "Predictions may also be coordinates (.box, .cbox, .star, .txt), matched by centre only.\n";
+    "Either may be outlines (.roi, _rois.zip, .geojson) instead of label images. Predictions may\n"
+    "also be coordinates (.box, .cbox, .star, .txt), matched by centre only.\n";
 
 static lp_status parse_edges(const char *s, double *edge, int *n, lp_err *err)
 {
