@@ -15,6 +15,8 @@ static const char *const endings[] = {"_cp_masks", "_labels", "_truth", "_masks"
                                       "_label",    "_mask",   "_gt"};
 enum { CP_MASKS = 0, N_ENDINGS = sizeof endings / sizeof *endings, PLAIN = N_ENDINGS };
 
+#define RUN "_lipopose.h5"
+
 typedef enum { TRUTH, PRED, IMAGE } role;
 
 typedef struct {
@@ -95,14 +97,17 @@ static lp_status add(entries *l, const char *dir, const char *file, role r, lp_e
     size_t n, need = (dir ? strlen(dir) : 0) + strlen(file) + 2, stem = stem_length(file);
     const char *base = file_name(file);
     int k = ending_of(base, &n), tiff = !strncmp(file + stem, ".tif", 4);
+    int run = r == PRED && lp_eval_is_run(file);
     entry *e = realloc(l->e, (size_t)(l->n + 1) * sizeof *e);
 
     if (!e) return lp_fail_mem(err, "list of files", (double)need);
     l->e = e;
     e += l->n;
-    e->plain = k == PLAIN;
+    e->plain = k == PLAIN && !run;
+    if (run) n = strlen(base) - strlen(RUN);
     if (r == IMAGE && !e->plain) return LP_OK;
     e->rank = 2 * (k == PLAIN ? 2 : (k == CP_MASKS) == (r == PRED) ? 0 : 1) + !tiff;
+    if (run) e->rank = 99;
     e->path = malloc(need);
     e->name = strndup(base, n);
     if (!e->path || !e->name) {
@@ -147,7 +152,8 @@ static lp_status list(const char *dir, role r, entries *out, lp_err *err)
 
     if (!f) return lp_fail(err, LP_EIO, "%s: cannot open the folder: %s", dir, strerror(errno));
     while (!st && (d = readdir(f)))
-        if (d->d_name[0] != '.' && lp_read_is_image_name(d->d_name))
+        if (d->d_name[0] != '.' &&
+            (lp_read_is_image_name(d->d_name) || (r == PRED && lp_eval_is_run(d->d_name))))
             st = add(&l, dir, d->d_name, r, err);
     closedir(f);
     choose(&l, r);
@@ -174,15 +180,23 @@ static const entry *find(const entries *l, const char *name)
     return l->n ? bsearch(&key, l->e, (size_t)l->n, sizeof key, by_name_only) : NULL;
 }
 
-/* NAME_particles.csv beside the prediction; NULL also where there is none. */
-static char *table_of(const char *pred)
+int lp_eval_is_run(const char *path)
+{
+    const char *base = file_name(path);
+
+    return strlen(base) > strlen(RUN) && ends_with(base, strlen(base), RUN);
+}
+
+/* NAME + ending beside the prediction; NULL also where there is none. */
+static char *beside(const char *pred, const char *ending)
 {
     size_t dir = (size_t)(file_name(pred) - pred), n;
-    char *s = malloc(strlen(pred) + 16);
+    char *s = malloc(strlen(pred) + 24);
 
     if (!s) return NULL;
     ending_of(pred + dir, &n);
-    sprintf(s, "%.*s_particles.csv", (int)(dir + n), pred);
+    if (lp_eval_is_run(pred)) n = strlen(pred + dir) - strlen(RUN);
+    sprintf(s, "%.*s%s", (int)(dir + n), pred, ending);
     if (!access(s, R_OK)) return s;
     free(s);
     return NULL;
@@ -194,6 +208,16 @@ static int natural(const void *a, const void *b)
     int c = strverscmp(x->name, y->name);
 
     return c ? c : strcmp(x->name, y->name);
+}
+
+static void free_item(lp_eval_item *x)
+{
+    free(x->name);
+    free(x->truth);
+    free(x->pred);
+    free(x->table);
+    free(x->image);
+    free(x->run);
 }
 
 static int same_file(const char *a, const char *b)
@@ -232,7 +256,8 @@ static lp_status pair(const entries *t, const entries *p, const entries *im, int
             x->pred = NULL;
             *itself = x->truth;
         } else if (e) {
-            x->table = table_of(e->path);
+            x->run = beside(e->path, RUN);
+            if (!lp_eval_is_run(e->path)) x->table = beside(e->path, "_particles.csv");
         }
     }
     qsort(f->item, (size_t)f->n, sizeof *f->item, natural);
@@ -297,6 +322,47 @@ done:
     return st;
 }
 
+lp_status lp_eval_files_runs(const char *truth, char *const *runs, int n, lp_eval_files *out,
+                             lp_err *err)
+{
+    lp_eval_files f = {0};
+    entries t = {0}, p = {0}, none = {0};
+    const char *itself = NULL;
+    int folder = 0, i, k = 0;
+    lp_status st;
+
+    if ((st = kind_of(truth, &folder, err))) return st;
+    if ((st = gather(truth, folder, TRUTH, &t, err))) goto done;
+    for (i = 0; i < n; i++)
+        if ((st = add(&p, NULL, runs[i], PRED, err))) goto done;
+    if (p.n) qsort(p.e, (size_t)p.n, sizeof *p.e, by_name);
+    if ((st = pair(&t, &p, &none, 0, &f, &itself, err))) goto done;
+    for (i = 0; i < f.n; i++) {
+        lp_eval_item x = f.item[i];
+
+        if (x.pred) {
+            f.item[i] = f.item[k];
+            f.item[k++] = x;
+        }
+    }
+    for (i = k; i < f.n; i++) free_item(&f.item[i]);
+    f.n = k;
+    if (!k) {
+        st = lp_fail(err, LP_EARG,
+                     "no label image of %s belongs to one of the images: %s_labels.tif is "
+                     "looked for, for example",
+                     truth, n ? p.e[0].name : "NAME");
+        goto done;
+    }
+    *out = f;
+    memset(&f, 0, sizeof f);
+done:
+    free_entries(&t);
+    free_entries(&p);
+    lp_eval_files_free(&f);
+    return st;
+}
+
 static int has_name(const lp_eval_files *f, const char *name)
 {
     int i;
@@ -351,13 +417,7 @@ void lp_eval_files_free(lp_eval_files *f)
     int i;
 
     if (!f) return;
-    for (i = 0; i < f->n; i++) {
-        free(f->item[i].name);
-        free(f->item[i].truth);
-        free(f->item[i].pred);
-        free(f->item[i].table);
-        free(f->item[i].image);
-    }
+    for (i = 0; i < f->n; i++) free_item(&f->item[i]);
     free(f->item);
     free(f->extra);
     memset(f, 0, sizeof *f);

@@ -1,4 +1,4 @@
-#include "eval_pick.h"
+#include "eval_target.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,37 +62,37 @@ static double ratio(double a, double b)
     return b > 0 ? a / b : 0;
 }
 
-double lp_pick_precision(const lp_pick_point *p)
+double lp_target_precision(const lp_target_point *p)
 {
     return ratio((double)p->tp, (double)p->n_pred);
 }
 
-double lp_pick_recall(const lp_pick_point *p)
+double lp_target_recall(const lp_target_point *p)
 {
     return ratio((double)p->tp, (double)p->n_true);
 }
 
-double lp_pick_f1(const lp_pick_point *p)
+double lp_target_f1(const lp_target_point *p)
 {
     return ratio(2.0 * (double)p->tp, (double)(p->n_true + p->n_pred));
 }
 
-static double score(const lp_pick_point *p, lp_target_kind kind)
+static double score(const lp_target_point *p, lp_target_kind kind)
 {
     switch (kind) {
     case LP_TARGET_PRECISION:
-        return lp_pick_precision(p);
+        return lp_target_precision(p);
     case LP_TARGET_RECALL:
-        return lp_pick_recall(p);
+        return lp_target_recall(p);
     case LP_TARGET_F2:
         return ratio(5.0 * (double)p->tp, 4.0 * (double)p->n_true + (double)p->n_pred);
     default:
-        return lp_pick_f1(p);
+        return lp_target_f1(p);
     }
 }
 
 /* Points that are left when the end of the curve is not looked at; at least one. */
-static int without_end(const lp_pick_point *p, int n)
+static int without_end(const lp_target_point *p, int n)
 {
     int64_t most = 0, least;
     int i;
@@ -105,7 +105,7 @@ static int without_end(const lp_pick_point *p, int n)
     return n;
 }
 
-int lp_pick(const lp_pick_point *p, int n, lp_target t, int *reached)
+int lp_target_pick(const lp_target_point *p, int n, lp_target t, int *reached)
 {
     int m = t.kind == LP_TARGET_PRECISION ? without_end(p, n) : n, i, best = 0, ok = 1;
 
@@ -123,44 +123,44 @@ int lp_pick(const lp_pick_point *p, int n, lp_target t, int *reached)
     return best;
 }
 
-static lp_pick_point point_of(const lp_eval_counts *c, double threshold)
+lp_target_point lp_target_point_of(const lp_eval_counts *c, double threshold)
 {
-    return (lp_pick_point){threshold, c->n_true, c->n_pred, c->tp[LP_EVAL_50]};
+    return (lp_target_point){threshold, c->n_true, c->n_pred, c->tp[LP_EVAL_50]};
 }
 
-void lp_pick_sweep(const lp_sweep *s, lp_target target, lp_pick_point *out, int *reached)
+int lp_target_pick_sweep(const lp_sweep *s, lp_target target, int *reached)
 {
-    lp_pick_point p[LP_SWEEP_MAX_POINTS];
+    lp_target_point p[LP_SWEEP_MAX_POINTS];
     int i;
 
-    for (i = 0; i < s->n_points; i++) p[i] = point_of(&s->point[i].sum, s->point[i].at);
-    *out = p[lp_pick(p, s->n_points, target, reached)];
+    for (i = 0; i < s->n_points; i++) p[i] = lp_target_point_of(&s->point[i].sum, s->point[i].at);
+    return lp_target_pick(p, s->n_points, target, reached);
 }
 
-lp_status lp_pick_leave_one_out(const lp_sweep_image *const *im, int n, const lp_sweep *s,
-                                lp_target target, lp_pick_point *out, double *lowest,
-                                double *highest, lp_err *err)
+lp_status lp_target_leave_one_out(const lp_sweep_image *const *im, int n, const lp_sweep *s,
+                                  lp_target target, lp_target_point *out, double *lowest,
+                                  double *highest, lp_err *err)
 {
-    lp_pick_point sum = {.threshold = NAN}, *rest = malloc((size_t)s->n_points * sizeof *rest);
+    lp_target_point sum = {.threshold = NAN}, *rest = malloc((size_t)s->n_points * sizeof *rest);
     double lo = INFINITY, hi = -INFINITY;
     int i, k;
 
     if (!rest) return lp_fail_mem(err, "thresholds", (double)s->n_points * sizeof *rest);
     for (i = 0; i < n; i++) {
-        lp_pick_point one;
+        lp_target_point one;
         lp_eval_counts c;
 
         for (k = 0; k < s->n_points; k++) {
             c = lp_sweep_at(im[i], s->point[k].at);
-            one = point_of(&c, 0);
-            rest[k] = point_of(&s->point[k].sum, s->point[k].at);
+            one = lp_target_point_of(&c, 0);
+            rest[k] = lp_target_point_of(&s->point[k].sum, s->point[k].at);
             rest[k].n_true -= one.n_true;
             rest[k].n_pred -= one.n_pred;
             rest[k].tp -= one.tp;
         }
-        k = lp_pick(rest, s->n_points, target, NULL);
+        k = lp_target_pick(rest, s->n_points, target, NULL);
         c = lp_sweep_at(im[i], s->point[k].at);
-        one = point_of(&c, 0);
+        one = lp_target_point_of(&c, 0);
         sum.n_true += one.n_true;
         sum.n_pred += one.n_pred;
         sum.tp += one.tp;
