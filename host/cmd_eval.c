@@ -240,7 +240,7 @@ int lp_cmd_eval(int argc, char **argv)
                      a.pred);
     if (!st && points) st = lp_picks_read(a.pred, &picks, &err);
     if (!st)
-        st = points ? lp_eval_files_picks(a.truth, a.pred, &picks, &files, &err)
+        st = points ? lp_eval_files_picks(a.truth, a.pred, &picks, a.images, &files, &err)
                     : lp_eval_files_find(a.truth, a.pred, a.images, &files, &err);
     for (i = 0; !st && i < files.n; i++) {
         if (files.item[i].pred) continue;

@@ -373,17 +373,19 @@ static int has_name(const lp_eval_files *f, const char *name)
 }
 
 lp_status lp_eval_files_picks(const char *truth, const char *pred, const lp_picks *picks,
-                              lp_eval_files *out, lp_err *err)
+                              const char *images, lp_eval_files *out, lp_err *err)
 {
     lp_eval_files f = {0};
-    entries t = {0}, none = {0};
+    entries t = {0}, none = {0}, im = {0};
     const char *itself = NULL;
-    int folder = 0, i, common = 0;
+    int folder = 0, image_folder = 0, i, common = 0;
     lp_status st;
 
     if ((st = kind_of(truth, &folder, err))) return st;
     if ((st = gather(truth, folder, TRUTH, &t, err))) goto done;
-    if ((st = pair(&t, &none, &none, 0, &f, &itself, err))) goto done;
+    if (images && (st = kind_of(images, &image_folder, err))) goto done;
+    if (images && (st = gather(images, image_folder, IMAGE, &im, err))) goto done;
+    if ((st = pair(&t, &none, &im, 0, &f, &itself, err))) goto done;
     for (i = 0; i < f.n; i++) {
         if (lp_picks_find(picks, f.item[i].name) < 0) continue;
         common++;
@@ -408,6 +410,7 @@ lp_status lp_eval_files_picks(const char *truth, const char *pred, const lp_pick
     memset(&f, 0, sizeof f);
 done:
     free_entries(&t);
+    free_entries(&im);
     lp_eval_files_free(&f);
     return st;
 }

@@ -41,7 +41,7 @@ lp_status lp_eval_files_runs(const char *truth, char *const *runs, int n, lp_eva
                              lp_err *err);
 /* The true label images of truth, with predictions that are coordinates, read from pred. */
 lp_status lp_eval_files_picks(const char *truth, const char *pred, const lp_picks *picks,
-                              lp_eval_files *out, lp_err *err);
+                              const char *images, lp_eval_files *out, lp_err *err);
 void lp_eval_files_free(lp_eval_files *f);
 
 #endif
