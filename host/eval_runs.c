@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hdf5_lock.h"
 #include "read.h"
 #include "read_run.h"
 
@@ -12,8 +13,9 @@ static lp_status read_run(const char *path, lp_saved_run *r, lp_err *err)
 {
     lp_status st;
 
-#pragma omp critical(lp_hdf5)
+    lp_hdf5_lock();
     st = lp_read_run(path, r, err);
+    lp_hdf5_unlock();
     return st;
 }
 
