@@ -104,7 +104,7 @@ static lp_eval_counts judge_layer(truth_index *t, const lp_layer *y)
     for (l = 0; l < y->masks.n; l++) {
         uint64_t first = y->masks.first[l], n = y->masks.first[l + 1] - first;
 
-        if (n && !(y->flow_error[l] > LP_SWEEP_FLOW_THRESHOLD))
+        if (n && !(y->flow_error[l] > (float)LP_SWEEP_FLOW_THRESHOLD))
             add_hit(&c, match(t, y->masks.run + first, n));
     }
     return c;

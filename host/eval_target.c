@@ -105,20 +105,34 @@ static int without_end(const lp_target_point *p, int n)
     return n;
 }
 
+static int highest(const lp_target_point *p, int n, lp_target_kind kind)
+{
+    int i, best = 0;
+
+    for (i = 1; i < n; i++)
+        if (score(&p[i], kind) > score(&p[best], kind)) best = i;
+    return best;
+}
+
 int lp_target_pick(const lp_target_point *p, int n, lp_target t, int *reached)
 {
-    int m = t.kind == LP_TARGET_PRECISION ? without_end(p, n) : n, i, best = 0, ok = 1;
+    int i, m, best = 0, ok = 1;
 
-    if (t.kind == LP_TARGET_PRECISION) {
-        for (best = m - 1; best > 0 && score(&p[best - 1], t.kind) >= t.value;) best--;
-    }
-    if (t.kind == LP_TARGET_RECALL)
+    switch (t.kind) {
+    case LP_TARGET_PRECISION:
+        m = without_end(p, n);
+        for (best = m; best > 0 && score(&p[best - 1], t.kind) >= t.value;) best--;
+        ok = best < m;
+        if (!ok) best = highest(p, m, t.kind);
+        break;
+    case LP_TARGET_RECALL:
         for (i = 0; i < n; i++)
             if (score(&p[i], t.kind) >= t.value) best = i;
-    if (has_value(t.kind)) ok = score(&p[best], t.kind) >= t.value;
-    if (!has_value(t.kind) || (!ok && t.kind == LP_TARGET_PRECISION))
-        for (best = 0, i = 1; i < m; i++)
-            if (score(&p[i], t.kind) > score(&p[best], t.kind)) best = i;
+        ok = score(&p[best], t.kind) >= t.value;
+        break;
+    default:
+        best = highest(p, n, t.kind);
+    }
     if (reached) *reached = ok;
     return best;
 }

@@ -8,6 +8,7 @@
 
 #include "atomic.h"
 #include "merge_text.h"
+#include "number.h"
 #include "read_text.h"
 
 #define FORMAT "lipopose-settings"
@@ -353,6 +354,26 @@ lp_status lp_settings_read(const char *path, lp_settings *out, lp_err *err)
     return st;
 }
 
+/* Exactly, unlike cJSON's own numbers, with as few digits as that takes; NaN is null. */
+static cJSON *exact(double v)
+{
+    char buf[LP_NUMBER_MAX];
+    int digits = 15;
+
+    if (!isfinite(v)) return cJSON_CreateNull();
+    while (strtod(lp_number_format(buf, v, digits), NULL) != v) digits++;
+    return cJSON_CreateRaw(buf);
+}
+
+static cJSON *exact_list(const double *v, int n)
+{
+    cJSON *j = cJSON_CreateArray();
+    int i;
+
+    for (i = 0; i < n; i++) cJSON_AddItemToArray(j, exact(v[i]));
+    return j;
+}
+
 static void put_fields(cJSON *j, const field *f, int n, const lp_settings *s)
 {
     int i;
@@ -361,7 +382,7 @@ static void put_fields(cJSON *j, const field *f, int n, const lp_settings *s)
         if (f[i].kind == FLAG)
             cJSON_AddBoolToObject(j, f[i].key, get(s, &f[i]) != 0);
         else
-            cJSON_AddNumberToObject(j, f[i].key, get(s, &f[i])); /* NaN: null */
+            cJSON_AddItemToObject(j, f[i].key, exact(get(s, &f[i])));
     }
 }
 
@@ -380,12 +401,11 @@ lp_status lp_settings_write(const char *path, const lp_settings *s, lp_err *err)
     else
         cJSON_AddNullToObject(in, "name");
     cJSON_AddStringToObject(in, "sha256", s->model_sha256);
-    cJSON_AddItemToObject(j, "diameters", cJSON_CreateDoubleArray(s->diameter, s->n_diameters));
+    cJSON_AddItemToObject(j, "diameters", exact_list(s->diameter, s->n_diameters));
     in = cJSON_AddObjectToObject(j, "merge");
     cJSON_AddStringToObject(in, "method", lp_merge_text_name(s->merge.method));
-    cJSON_AddNumberToObject(in, "threshold", s->merge.threshold);
-    cJSON_AddItemToObject(in, "levels",
-                          cJSON_CreateDoubleArray(s->merge.levels, s->merge.n_levels));
+    cJSON_AddItemToObject(in, "threshold", exact(s->merge.threshold));
+    cJSON_AddItemToObject(in, "levels", exact_list(s->merge.levels, s->merge.n_levels));
     in = cJSON_AddObjectToObject(j, "segment");
     put_fields(in, segment, N_SEGMENT, s);
     cJSON_AddStringToObject(in, "precision", precisions[s->precision]);
