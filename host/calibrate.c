@@ -140,6 +140,7 @@ static int write_results(const run_list *l, const lp_run_options *o, int64_t *pa
     int i, failed = 0, threads = o->session.threads > 0 ? o->session.threads : lp_machine_threads();
     int64_t n = 0;
 
+    if (threads > l->n) threads = l->n;
 #pragma omp parallel for schedule(dynamic) num_threads(threads) reduction(+ : n, failed)
     for (i = 0; i < l->n; i++) {
         size_t end = strlen(l->run[i]) - strlen(ENDING);

@@ -66,6 +66,7 @@ typedef struct {
     lp_sweep_image im;
     double flow_threshold, cellprob_threshold;
     range masks;
+    int missing; /* no prediction */
     lp_err why;
 } one_image;
 
@@ -77,11 +78,21 @@ static lp_status sweep_one(const lp_eval_item *f, const lp_merge_options *option
     lp_err *err = &x->why, why;
     lp_status st;
 
-    if (!f->run) {
+    x->missing = !f->pred;
+    if (!f->run && f->pred) {
         st = lp_fail(err, LP_EIO, "%s has no saved run of segment --diameters", f->name);
         goto done;
     }
     if ((st = lp_read_labels(f->truth, &t, err))) goto done;
+    if (x->missing) { /* nothing was found, at no diameter */
+        lp_layers *none = NULL;
+
+        if (!(st = lp_layers_new(t.Ly, t.Lx, &none, err)))
+            st = lp_sweep_image_new(none, &t, &o, &x->im, err);
+        lp_layers_free(&none);
+        x->masks = (range){0, INFINITY, 0};
+        goto done;
+    }
     if ((st = read_run(f->run, &r, err))) goto done;
     o.min_size = r.min_size;
     if ((st = lp_sweep_image_new(r.layers, &t, &o, &x->im, &why))) {
@@ -134,6 +145,34 @@ static double masks_at(const lp_eval_sweep *s, const one_image *x)
     return lo;
 }
 
+/* A missing image has the diameters of the others, with nothing found. */
+static lp_status fill_missing(one_image *x, int n, lp_err *err)
+{
+    const lp_sweep_image *like = NULL;
+    int i, k;
+
+    for (i = 0; i < n && !like; i++)
+        if (!x[i].missing) like = &x[i].im;
+    if (!like) return lp_fail(err, LP_EIO, "no image has a prediction");
+    for (i = 0; i < n; i++) {
+        lp_sweep_image *im = &x[i].im;
+
+        if (!x[i].missing) continue;
+        free(im->diameter);
+        free(im->single);
+        im->diameter = malloc(((size_t)like->n_single + 1) * sizeof *im->diameter);
+        im->single = calloc((size_t)like->n_single + 1, sizeof *im->single);
+        if (!im->diameter || !im->single) return lp_fail_mem(err, "diameters", like->n_single);
+        im->n_single = like->n_single;
+        im->n_levels = 0;
+        for (k = 0; k < like->n_single; k++) {
+            im->diameter[k] = like->diameter[k];
+            im->single[k].n_true = im->nt;
+        }
+    }
+    return LP_OK;
+}
+
 /* NaN where they differ. */
 static double common(double a, double b)
 {
@@ -150,9 +189,9 @@ static double given_threshold(const lp_eval_sweep *s, const lp_merge_options *o)
 lp_status lp_eval_sweep_runs(const lp_eval_item *const *item, int n, const lp_merge_options *o,
                              int threads, lp_eval_sweep *out, lp_err *note, lp_err *err)
 {
-    lp_eval_sweep s = {.n = n, .merge = *o};
+    lp_eval_sweep s = {.n = n, .merge = *o, .flow_threshold = NAN, .cellprob_threshold = NAN};
     one_image *x = calloc((size_t)n + 1, sizeof *x);
-    int i, runs_only = 1;
+    int i, runs_only = 1, seen = 0;
     lp_status st = LP_OK;
 
     memset(note, 0, sizeof *note);
@@ -162,8 +201,9 @@ lp_status lp_eval_sweep_runs(const lp_eval_item *const *item, int n, const lp_me
         st = lp_fail_mem(err, "sweep", (double)n * sizeof *x);
         goto done;
     }
-#pragma omp parallel for schedule(dynamic)                                                         \
-    num_threads(threads > 0 ? threads : omp_get_max_threads())
+    if (threads <= 0) threads = omp_get_max_threads();
+    if (threads > n) threads = n > 0 ? n : 1; /* one image has them all inside */
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (i = 0; i < n; i++)
         if (!sweep_one(item[i], o, &x[i])) x[i].why.status = LP_OK;
     for (i = 0; i < n && !st; i++)
@@ -173,14 +213,17 @@ lp_status lp_eval_sweep_runs(const lp_eval_item *const *item, int n, const lp_me
                 st = lp_fail(err, note->status, "%s", note->msg);
         }
     if (st || note->status || n == 0) goto done;
+    if ((st = fill_missing(x, n, err))) goto done;
     for (i = 0; i < n; i++) {
         s.im[i] = x[i].im;
         memset(&x[i].im, 0, sizeof x[i].im);
         s.ptr[i] = &s.im[i];
-        runs_only &= item[i]->pred && lp_eval_is_run(item[i]->pred);
-        s.flow_threshold = i ? common(s.flow_threshold, x[i].flow_threshold) : x[0].flow_threshold;
-        s.cellprob_threshold =
-            i ? common(s.cellprob_threshold, x[i].cellprob_threshold) : x[0].cellprob_threshold;
+        if (x[i].missing) continue;
+        runs_only &= lp_eval_is_run(item[i]->pred);
+        s.flow_threshold =
+            seen ? common(s.flow_threshold, x[i].flow_threshold) : x[i].flow_threshold;
+        s.cellprob_threshold = seen++ ? common(s.cellprob_threshold, x[i].cellprob_threshold)
+                                      : x[i].cellprob_threshold;
     }
     s.is_cellpose = lp_sweep_is_cellpose(s.flow_threshold, s.cellprob_threshold);
     if ((st = lp_sweep_new(s.ptr, n, o->method, &s.all, err))) goto done;

@@ -25,7 +25,8 @@ typedef struct {
     double masks_at;
 } lp_eval_sweep;
 
-/* All items [n] must have a run and a truth of its size; where one has not, or cannot be read,
+/* All items [n] must have a run and a truth of its size, but for those without prediction, where
+ * nothing was found; where one has not, or cannot be read,
  * *note says why, LP_OK is returned and out->n is 0. threads 0: all that the process may use.
  * LP_EARG for bad merge options, LP_ENOMEM. *out is the caller's. */
 lp_status lp_eval_sweep_runs(const lp_eval_item *const *item, int n, const lp_merge_options *o,

@@ -351,6 +351,7 @@ lp_status lp_write_report(const char *path, const lp_eval_set *s, const lp_eval_
     if (!f) return lp_fail_mem(err, path, 0);
     head(f, s, truth, pred);
     overall(f, s);
+    if (s->sweep) lp_report_sweep_table(f, s);
     fputs("<h2>Plots</h2><div class=plots>\n", f);
     if (s->sweep)
         lp_report_sweep_plots(f, s->sweep);
@@ -361,7 +362,6 @@ lp_status lp_write_report(const char *path, const lp_eval_set *s, const lp_eval_
     if (!s->sum.points) iou_plot(f, &s->pooled);
     size_plot(f, s);
     fputs("</div>\n", f);
-    if (s->sweep) lp_report_sweep_table(f, s);
     classes(f, s);
     worst_images(f, s, &opt->merge, worst);
     if (s->n > 1) all_images(f, s);

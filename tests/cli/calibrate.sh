@@ -79,6 +79,13 @@ says "--threshold without runs: said" "has no saved run"
 ev 2 "--merge unknown" --pred "$tmp/o" --merge best
 ev 2 "--levels rising" --pred "$tmp/o" --merge votes --levels 1,2
 ev 2 "--sweep_csv with --no_sweep" --pred "$tmp/o" --no_sweep --sweep_csv -
+mkdir "$tmp/two"
+cp "$tmp"/o/m[13]_* "$tmp/two"
+ev 0 "--missing zero" --pred "$tmp/two" --missing zero --csv "$tmp/i.csv" --sweep_csv "$tmp/s.csv"
+columns "$tmp/i.csv" "n_true n_pred tp50 tp75 tp90" 1 | sum >"$tmp/a"
+columns "$tmp/s.csv" "n_true n_pred tp50 tp75 tp90" '$1 == "threshold" && $3 == 2' >"$tmp/b"
+check "--missing zero: its particles are missed at every threshold" cmp "$tmp/a" "$tmp/b"
+check "--missing zero: and at every diameter" test "$(grep -c '^diameter,' "$tmp/s.csv")" -eq 5
 cp -r "$tmp/o" "$tmp/part"
 rm "$tmp/part/m2_lipopose.h5"
 ev 0 "a run is missing" --pred "$tmp/part"
@@ -148,16 +155,18 @@ for c in "segment $tmp/im" "merge $tmp/o/m1_lipopose.h5"; do
 done
 
 # A target that cannot be met; labels of some images only.
-mkdir "$tmp/t3"
-image "$tmp/far.png" cones 90 100 9
-seg 0 "other truth" --quiet --no_overlay --savedir "$tmp/t3" "$tmp/far.png"
-mv "$tmp/t3/far_cp_masks.tif" "$tmp/t3/m2_labels.tif"
-rm "$tmp/t3/far_particles.csv"
+seg 0 "much smaller truth" --quiet --no_overlay --cellprob_threshold 7 --savedir "$tmp/t3" "$tmp/im/m2.png"
+check "much smaller truth: but some" test "$("$tool" labels "$tmp/t3/m2_cp_masks.tif")" -gt 0
 seg 1 "not reached" --quiet --diameters $diameters --calibrate "$tmp/t3" --target precision=1 --savedir "$tmp/nr" "$tmp/im"
 one_line "not reached: one line"
 says "not reached: said" "no threshold reaches precision=1"
 check "not reached: results, no settings" sh -c "test -e '$tmp/nr/m3_cp_masks.tif' -a ! -e '$tmp/nr/lipopose_settings.json'"
-mkdir "$tmp/t4"
+mkdir "$tmp/t4" "$tmp/t5"
+image "$tmp/flat.png" flat 90 100
+seg 0 "no truth" --quiet --no_overlay --savedir "$tmp/flat" "$tmp/flat.png"
+cp "$tmp/flat/flat_cp_masks.tif" "$tmp/t5/m2_labels.tif"
+seg 2 "labels without particles" --quiet --diameters $diameters --calibrate "$tmp/t5" --savedir "$tmp/nr" "$tmp/im/m2.png"
+one_line "labels without particles: one line"
 cp "$tmp/t/m2_labels.tif" "$tmp/t4"
 seg 0 "one labelled image" --diameters $diameters --calibrate "$tmp/t4" --savedir "$tmp/one" "$tmp/im"
 check "one labelled image: said" grep -q "^calibrated on 1 of 3 images" "$tmp/out"
