@@ -87,7 +87,7 @@ const char *lp_sweep_single_name(const lp_eval_sweep *s, char *buf)
     if (s->is_cellpose) return strcpy(buf, "plain Cellpose");
     if (!isnan(s->flow_threshold)) snprintf(flow, sizeof flow, "%g", s->flow_threshold);
     if (!isnan(s->cellprob_threshold)) snprintf(prob, sizeof prob, "%g", s->cellprob_threshold);
-    snprintf(buf, 120, "one diameter, flow_threshold %s, cellprob_threshold %s", flow, prob);
+    snprintf(buf, 160, "one diameter, flow_threshold %s, cellprob_threshold %s", flow, prob);
     return buf;
 }
 
@@ -116,7 +116,7 @@ void lp_write_sweep_table(FILE *to, const lp_eval_set *set)
     lp_sweep_point masks = {.sum = set->sum, .pooled = set->pooled, .mean = set->mean};
     lp_sweep_row row[LP_SWEEP_MAX_ROWS];
     int i, n = lp_sweep_rows(s, row), singles = 0;
-    char buf[120];
+    char buf[160];
 
     fprintf(to, "\nthresholds on %s, IoU 0.50%-13s%9s%11s%8s%8s%8s%11s\n",
             s->all.method == LP_MERGE_SCALE ? "support" : "levels ", "", "threshold", "precision",
@@ -154,7 +154,7 @@ cJSON *lp_write_sweep_json(const lp_eval_sweep *s)
     cJSON *j = cJSON_CreateObject(), *list, *x;
     lp_sweep_row row[LP_SWEEP_MAX_ROWS];
     int i, n = lp_sweep_rows(s, row), pass;
-    char buf[120];
+    char buf[160];
 
     cJSON_AddStringToObject(j, "method", lp_merge_text_name(s->merge.method));
     if (s->merge.n_levels)

@@ -23,7 +23,7 @@ typedef struct {
 int lp_sweep_rows(const lp_eval_sweep *s, lp_sweep_row row[LP_SWEEP_MAX_ROWS]);
 
 /* What the single diameters are: "plain Cellpose", or the settings that make them something else.
- * buf [120]. */
+ * buf [160]. */
 const char *lp_sweep_single_name(const lp_eval_sweep *s, char *buf);
 
 void lp_write_sweep_table(FILE *to, const lp_eval_set *s);
