@@ -17,6 +17,7 @@ const char lp_html_style[] =
     "th{color:#566074;font-weight:600}th:first-child,td:first-child{text-align:left;"
     "padding-left:0}\n"
     "td:first-child{max-width:230px;overflow:hidden;text-overflow:ellipsis}\n"
+    ".names td:first-child{max-width:none}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));"
     "gap:22px}\n"
     "figure{margin:0}figcaption{font-weight:600;overflow-wrap:anywhere}\n"

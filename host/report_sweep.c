@@ -161,10 +161,10 @@ void lp_report_sweep_table(FILE *f, const lp_eval_set *set)
     fputs("<h2>Which threshold</h2>", f);
     for (i = 0; i < n; i++)
         if (row[i].is_threshold) words(f, &row[i]);
-    fputs(
-        "<div class=wide><table><tr><th>merged<th>threshold<th>precision<th>recall<th>F1<th>AP 0.5"
-        "<th>AP 0.75<th>AP 0.9<th>mean AP 0.5\n",
-        f);
+    fputs("<div class=wide><table "
+          "class=names><tr><th>merged<th>threshold<th>precision<th>recall<th>F1<th>AP 0.5"
+          "<th>AP 0.75<th>AP 0.9<th>mean AP 0.5\n",
+          f);
     if (!isnan(s->masks_at))
         table_row(f, "these masks", s->masks_at, &set->sum, &set->pooled, &set->mean);
     for (i = 0; i < n; i++) {
