@@ -6,7 +6,8 @@
  * with such an ending, only those count (Cellpose's layout keeps x.png and x_masks.tif side by
  * side). A .zip is taken from a folder only where its name ends in rois or RoiSet. Of several for
  * one image, a prediction is rather _cp_masks, then another label image, then outlines; a truth
- * rather a label image, then outlines, then _cp_masks; then .tif goes before .png. */
+ * rather a label image, then outlines, then _cp_masks; then .tif goes before .png. Where a
+ * prediction has neither, its saved run NAME_lipopose.h5 stands for it (eval_runs.h). */
 #ifndef LP_EVAL_FILES_H
 #define LP_EVAL_FILES_H
 
@@ -18,6 +19,7 @@ typedef struct {
     char *pred;  /* NULL: none */
     char *table; /* NAME_particles.csv beside the prediction, or NULL */
     char *image; /* micrograph, or NULL; of outlines also one beside them or the prediction */
+    char *run;   /* NAME_lipopose.h5 beside the prediction (or the prediction itself), or NULL */
 } lp_eval_item;
 
 typedef struct {
@@ -33,9 +35,15 @@ typedef struct {
  * caller's. */
 lp_status lp_eval_files_find(const char *truth, const char *pred, const char *images,
                              lp_eval_files *out, lp_err *err);
+/* 1 where the name is that of a saved run. */
+int lp_eval_is_run(const char *path);
+/* runs [n] with the truth of the same name; out->extra are runs without one, true images without
+ * run are passed over. LP_EARG where none has one, else as above. */
+lp_status lp_eval_files_runs(const char *truth, char *const *runs, int n, lp_eval_files *out,
+                             lp_err *err);
 /* The true label images of truth, with predictions that are coordinates, read from pred. */
 lp_status lp_eval_files_picks(const char *truth, const char *pred, const lp_picks *picks,
-                              lp_eval_files *out, lp_err *err);
+                              const char *images, lp_eval_files *out, lp_err *err);
 void lp_eval_files_free(lp_eval_files *f);
 
 #endif

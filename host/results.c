@@ -2,12 +2,12 @@
 
 #include <limits.h>
 #include <omp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../kernels/resize.h"
+#include "hdf5_lock.h"
 #include "overlay.h"
 #include "write_coords.h"
 #include "write_csv.h"
@@ -17,9 +17,6 @@
 #include "write_outlines.h"
 #include "write_png.h"
 #include "write_run.h"
-
-/* HDF5 allows one call at a time. */
-static pthread_mutex_t hdf5_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* base + suffix into path, remembered in res. */
 static lp_status name_output(const char *base, const char *suffix, char *path, lp_results *res,
@@ -121,9 +118,9 @@ static lp_status write_h5(const char *path, const char *image, int page, const l
     };
     lp_status st;
 
-    pthread_mutex_lock(&hdf5_lock);
+    lp_hdf5_lock();
     st = lp_write_run(path, &f, err);
-    pthread_mutex_unlock(&hdf5_lock);
+    lp_hdf5_unlock();
     return st;
 }
 

@@ -28,6 +28,11 @@ typedef struct {
     int box_size, flip_y; /* of coordinates: write_coords.h */
     int json;             /* one record per image to stdout */
     int quiet;
+    int no_summary; /* 1: no closing line */
+    /* Told each finished image's base (inputs.h, with the page), one call at a time. May be NULL.
+     */
+    void (*on_done)(void *user, const char *base);
+    void *user;
 } lp_run_options;
 
 /* Returns the exit code (commands.h); everything was said on stderr. */

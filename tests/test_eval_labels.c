@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-#include "host/eval_labels.h"
+#include "host/eval_runs.h"
 #include "host/write_masks.h"
 #include "host/write_outlines.h"
 #include "host/write_png.h"
@@ -73,6 +73,7 @@ static void sizes(void **state)
     uint8_t grey[6 * 5] = {0};
     lp_labels lb = {d, 6, 5}, t, p;
     lp_eval_item x = {.name = "x"};
+    lp_merge_options o = lp_merge_defaults();
     lp_err err;
 
     (void)state;
@@ -86,7 +87,7 @@ static void sizes(void **state)
 
     x.truth = roi; /* size from the prediction */
     x.pred = tif;
-    if (lp_eval_labels_read(&x, &t, &p, &err)) fail_msg("%s", err.msg);
+    if (lp_eval_read_pair(&x, &o, &t, &p, &err)) fail_msg("%s", err.msg);
     assert_int_equal(t.Ly, 6);
     assert_int_equal(t.Lx, 5);
     assert_int_equal(t.data[7], 1);
@@ -95,31 +96,31 @@ static void sizes(void **state)
     lp_labels_free(&p);
     x.truth = tif; /* from the truth */
     x.pred = roi;
-    assert_int_equal(lp_eval_labels_read(&x, &t, &p, &err), LP_OK);
+    assert_int_equal(lp_eval_read_pair(&x, &o, &t, &p, &err), LP_OK);
     assert_int_equal(p.Ly, 6);
     assert_int_equal(p.data[8], 1);
     lp_labels_free(&t);
     lp_labels_free(&p);
     x.truth = roi; /* nobody knows */
-    assert_int_equal(lp_eval_labels_read(&x, &t, &p, &err), LP_EARG);
+    assert_int_equal(lp_eval_read_pair(&x, &o, &t, &p, &err), LP_EARG);
     assert_non_null(strstr(err.msg, "--images"));
-    assert_int_equal(lp_eval_labels_read(&x, &t, NULL, &err), LP_EARG);
+    assert_int_equal(lp_eval_read_pair(&x, &o, &t, NULL, &err), LP_EARG);
     x.image = png; /* the micrograph does */
-    assert_int_equal(lp_eval_labels_read(&x, &t, &p, &err), LP_OK);
+    assert_int_equal(lp_eval_read_pair(&x, &o, &t, &p, &err), LP_OK);
     assert_int_equal(p.Ly, 6);
     lp_labels_free(&t);
     lp_labels_free(&p);
     x.pred = NULL; /* nothing predicted */
-    assert_int_equal(lp_eval_labels_read(&x, &t, &p, &err), LP_OK);
+    assert_int_equal(lp_eval_read_pair(&x, &o, &t, &p, &err), LP_OK);
     assert_int_equal(p.Lx, 5);
     assert_int_equal(p.data[8], 0);
     lp_labels_free(&t);
     lp_labels_free(&p);
     x.pred = tif; /* points are compared: the prediction is not read */
-    assert_int_equal(lp_eval_labels_read(&x, &t, NULL, &err), LP_OK);
+    assert_int_equal(lp_eval_read_pair(&x, &o, &t, NULL, &err), LP_OK);
     lp_labels_free(&t);
     unlink(png);
-    assert_int_equal(lp_eval_labels_read(&x, &t, NULL, &err), LP_EIO);
+    assert_int_equal(lp_eval_read_pair(&x, &o, &t, NULL, &err), LP_EIO);
     lp_tmp_remove(dir);
 }
 

@@ -130,8 +130,16 @@ ev 0 "Topaz, one image" --truth "$tmp/t/m1_labels.tif" --pred "$tmp/topaz/picks.
 says "Topaz, one image: the others are named" "2 predictions without truth passed over: m2"
 ev 0 "masks by centre" --truth "$tmp/t" --pred "$tmp/s"
 out "masks by centre: all found" "^  centre inside +1.000 +1.000 +1.000 +1.000$"
-ev 2 "coordinates: no report" --truth "$tmp/t" --pred "$tmp/box" --report "$tmp/x.html"
-one_line "coordinates: no report: one line"
+ev 0 "boxes: report" --truth "$tmp/t" --pred "$tmp/box" --images "$tmp/im" --report "$tmp/box.html"
+check "boxes: report: pictures" test "$(grep -c 'data:image/png;base64' "$tmp/box.html")" -eq 3
+check "boxes: report: plots" test "$(grep -c '<figure class=plot>' "$tmp/box.html")" -eq 1
+check "boxes: report: no outlines judged" sh -c "! grep -q 'IoU' '$tmp/box.html'"
+ev 0 "Topaz: report" --truth "$tmp/t" --pred "$tmp/topaz" --images "$tmp/im" --report "$tmp/topaz.html"
+check "Topaz: report: curve over the score" test "$(grep -c '<figure class=plot>' "$tmp/topaz.html")" -eq 3
+for o in "--threshold 1" "--merge scale" "--levels 2,1" "--sweep_csv -"; do
+    ev 2 "coordinates: $o" --truth "$tmp/t" --pred "$tmp/box" $o
+    one_line "coordinates: $o: one line"
+done
 cp "$tmp/box/m1.box" "$tmp/two/m1.box"
 cp "$tmp/box/m1.box" "$tmp/two/m1.star"
 ev 2 "two formats" --truth "$tmp/t" --pred "$tmp/two"
@@ -172,6 +180,15 @@ check "table of another run: no curve" grep -q '"thresholds":	\[\]' "$tmp/c.json
 # The page in a browser.
 browser=$(command -v chromium || command -v chromium-browser)
 if [ -n "$browser" ]; then
+    seg 0 "runs" --diameters 22,26,30,34,40 --savedir "$tmp/runs" "$tmp/im"
+    ev 0 "report of runs" --truth "$tmp/t" --pred "$tmp/runs" --images "$tmp/im" --report "$tmp/runs.html"
+    check "report of runs: plots" test "$(grep -c '<figure class=plot>' "$tmp/runs.html")" -eq 6
+    for p in runs topaz; do
+        HOME=$tmp timeout 100 "$browser" --headless --no-sandbox --disable-gpu --enable-logging=stderr --dump-dom \
+            "file://$tmp/$p.html" >"$tmp/dom.html" 2>"$tmp/dom.log"
+        check "browser, $p: no console message" sh -c "! grep -q CONSOLE '$tmp/dom.log'"
+        check "browser, $p: the curve is in the page" test "$(grep -c 'class="\?line"\? d="M' "$tmp/dom.html")" -gt 2
+    done
     ev 0 "report" --truth "$tmp/t" --pred "$tmp/p" --images "$tmp/im" --report "$tmp/e.html"
     for w in 1280 400; do
         HOME=$tmp timeout 100 "$browser" --headless --no-sandbox --disable-gpu --enable-logging=stderr --window-size=$w,2400 \
