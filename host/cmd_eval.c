@@ -16,6 +16,7 @@ typedef struct {
     const char *truth, *pred, *images, *json, *csv, *sweep_csv, *report, *missing, *size_edges;
     const char *method, *levels;
     double boundary_scale;
+    int flip_y;
     double threshold;
     int worst, quiet, help, threads, sweep, has_threshold;
 } args;
@@ -61,10 +62,12 @@ static lp_status parse(int argc, char **argv, args *a, double *edge, lp_eval_opt
                        lp_err *err)
 {
     const lp_option table[] = {
-        {"truth", LP_OPT_STRING, &a->truth, "DIR", "true label images (TIFF, PNG), or one file"},
-        {"pred", LP_OPT_STRING, &a->pred, "DIR",
-         "predictions: label images or coordinates, or one file"},
-        {"images", LP_OPT_STRING, &a->images, "DIR", "micrographs for the report's pictures"},
+        {"truth", LP_OPT_STRING, &a->truth, "DIR", "true label images or outlines, or one file"},
+        {"pred", LP_OPT_STRING, &a->pred, "DIR", "predictions: the same, or coordinates"},
+        {"flip_y", LP_OPT_ON, &a->flip_y, NULL,
+         "y of coordinates counts from the last row (RELION, EMAN, crYOLO on TIFF)"},
+        {"images", LP_OPT_STRING, &a->images, "DIR",
+         "micrographs for the report's pictures and the size of outlines"},
         {"missing", LP_OPT_STRING, &a->missing, "HOW",
          "true images without prediction: error, or zero: all missed (error)"},
         {"size_edges", LP_OPT_STRING, &a->size_edges, "LIST",
@@ -125,6 +128,7 @@ static lp_status parse(int argc, char **argv, args *a, double *edge, lp_eval_opt
     if (!st) st = parse_edges(a->size_edges, edge, &o->n_edges, err);
     o->edges = edge;
     o->boundary_scale = a->boundary_scale;
+    o->flip_y = a->flip_y;
     o->missing_zero = !strcmp(a->missing, "zero");
     o->threads = a->threads;
 done:
@@ -239,6 +243,8 @@ int lp_cmd_eval(int argc, char **argv)
                      "--merge, --levels, --threshold and --sweep_csv go with saved "
                      "runs: %s has coordinates",
                      a.pred);
+    if (!st && !points && a.flip_y)
+        st = lp_fail(&err, LP_EARG, "--flip_y: goes with coordinates, %s has labels", a.pred);
     if (!st && points) st = lp_picks_read(a.pred, &picks, &err);
     if (!st)
         st = points ? lp_eval_files_picks(a.truth, a.pred, &picks, a.images, &files, &err)

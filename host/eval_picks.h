@@ -7,7 +7,7 @@
  * _rlnAutopickFigureOfMerit, _rlnMicrographName where one file is for many images. .txt (Topaz):
  * image_name, x_coord, y_coord, score, with or without that header line. Pixels count from 0 at the
  * centre of the first one, y from the first row of the file, as in MRC; what RELION, EMAN and
- * crYOLO picked on TIFF counts from the last row and must be turned first (write_coords.h). Pixels
+ * crYOLO picked on TIFF counts from the last row (lp_eval_options.flip_y, write_coords.h). Pixels
  * are those of the labels, so picks made on reduced micrographs must be scaled first. */
 #ifndef LP_EVAL_PICKS_H
 #define LP_EVAL_PICKS_H

@@ -90,7 +90,8 @@ static lp_status right_points(const int32_t *hit, lp_eval_result *r)
 }
 
 /* Predictions are points; o has no predicted particles then. */
-static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks, lp_eval_result *r)
+static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks,
+                                 const lp_eval_options *opt, lp_eval_result *r)
 {
     lp_labels t = {0}, none = {0};
     double(*yx)[2] = malloc(((size_t)picks->n + 1) * sizeof *yx);
@@ -110,6 +111,7 @@ static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks, l
         yx[n++][1] = picks->pick[i].x;
     }
     if ((st = lp_eval_labels_read(f, f->truth, 0, 0, &t, err))) goto done;
+    for (i = 0; i < n && opt->flip_y; i++) yx[i][0] = t.Ly - 1 - yx[i][0];
     r->Ly = t.Ly;
     r->Lx = t.Lx;
     if ((st = lp_labels_new(&none, t.Ly, t.Lx, err))) goto done;
@@ -250,7 +252,7 @@ lp_status lp_eval_run(const lp_eval_files *files, const lp_picks *picks, const l
     for (i = 0; i < s.n; i++) {
         s.item[i].file = &files->item[i];
         s.item[i].missing = !files->item[i].pred;
-        if (!(picks ? evaluate_points(&files->item[i], picks, &s.item[i])
+        if (!(picks ? evaluate_points(&files->item[i], picks, opt, &s.item[i])
                     : evaluate(&files->item[i], opt, &s.item[i], &notes[i])))
             s.item[i].failed.status = LP_OK;
     }

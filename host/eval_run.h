@@ -10,6 +10,7 @@ typedef struct {
     double boundary_scale;
     int n_edges;
     const double *edges; /* [n_edges] px, ascending: classes below the first ... above the last */
+    int flip_y;          /* 1: y of coordinates counts from the last row */
     int missing_zero;    /* 1: an image without prediction counts as one without particles */
     int threads;         /* images at a time; 0: all that the process may use */
     lp_merge_options merge; /* of predictions that are saved runs */

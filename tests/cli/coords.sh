@@ -35,6 +35,13 @@ paste -d ' ' "$tmp/o/a_autopick.star" "$tmp/flip/a_autopick.star" | grep 'png$' 
 check "--flip_y: y from the last row" awk '{ d = $2 + $6 - 119; if ($1 != $5 || d > .001 || d < -.001) exit 1 }' "$tmp/pairs"
 check "--flip_y: not for Topaz" cmp "$tmp/o/a_topaz.txt" "$tmp/flip/a_topaz.txt"
 
+mkdir "$tmp/fp"
+cp "$tmp/flip/a_autopick.star" "$tmp/fp"
+run 0 "eval --flip_y" eval --flip_y --truth "$tmp/o/a_cp_masks.tif" --pred "$tmp/fp/a_autopick.star"
+out "eval --flip_y: all found" "^  centre inside +1.000 +1.000 +1.000 +1.000$"
+run 2 "eval --flip_y with labels" eval --flip_y --truth "$tmp/o" --pred "$tmp/plain"
+one_line "eval --flip_y with labels: one line"
+
 # Pages of a stack; names with spaces.
 image "$tmp/my stack.tif" cones 90 100 3 2
 seg 0 "a stack" $all --savedir "$tmp/stack" "$tmp/my stack.tif"
