@@ -9,13 +9,12 @@
 #include <unistd.h>
 
 #include "read.h"
+#include "run_files.h"
 
 /* The longest first: _cp_masks ends in _masks. */
 static const char *const endings[] = {"_cp_masks", "_labels", "_truth", "_masks",
                                       "_label",    "_mask",   "_gt"};
 enum { CP_MASKS = 0, N_ENDINGS = sizeof endings / sizeof *endings, PLAIN = N_ENDINGS };
-
-#define RUN "_lipopose.h5"
 
 typedef enum { TRUTH, PRED, IMAGE } role;
 
@@ -104,7 +103,7 @@ static lp_status add(entries *l, const char *dir, const char *file, role r, lp_e
     l->e = e;
     e += l->n;
     e->plain = k == PLAIN && !run;
-    if (run) n = strlen(base) - strlen(RUN);
+    if (run) n = strlen(base) - strlen(LP_RUN_ENDING);
     if (r == IMAGE && !e->plain) return LP_OK;
     e->rank = 2 * (k == PLAIN ? 2 : (k == CP_MASKS) == (r == PRED) ? 0 : 1) + !tiff;
     if (run) e->rank = 99;
@@ -184,7 +183,7 @@ int lp_eval_is_run(const char *path)
 {
     const char *base = file_name(path);
 
-    return strlen(base) > strlen(RUN) && ends_with(base, strlen(base), RUN);
+    return strlen(base) > strlen(LP_RUN_ENDING) && ends_with(base, strlen(base), LP_RUN_ENDING);
 }
 
 /* NAME + ending beside the prediction; NULL also where there is none. */
@@ -195,7 +194,7 @@ static char *beside(const char *pred, const char *ending)
 
     if (!s) return NULL;
     ending_of(pred + dir, &n);
-    if (lp_eval_is_run(pred)) n = strlen(pred + dir) - strlen(RUN);
+    if (lp_eval_is_run(pred)) n = strlen(pred + dir) - strlen(LP_RUN_ENDING);
     sprintf(s, "%.*s%s", (int)(dir + n), pred, ending);
     if (!access(s, R_OK)) return s;
     free(s);
@@ -256,7 +255,7 @@ static lp_status pair(const entries *t, const entries *p, const entries *im, int
             x->pred = NULL;
             *itself = x->truth;
         } else if (e) {
-            x->run = beside(e->path, RUN);
+            x->run = beside(e->path, LP_RUN_ENDING);
             if (!lp_eval_is_run(e->path)) x->table = beside(e->path, "_particles.csv");
         }
     }
