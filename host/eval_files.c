@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 #include "read.h"
-#include "run_files.h"
 
 /* The longest first: _cp_masks ends in _masks. */
 static const char *const endings[] = {"_cp_masks", "_labels", "_truth", "_masks",
                                       "_label",    "_mask",   "_gt"};
 enum { CP_MASKS = 0, N_ENDINGS = sizeof endings / sizeof *endings, PLAIN = N_ENDINGS };
+
+#define RUN "_lipopose.h5"
 
 typedef enum { TRUTH, PRED, IMAGE } role;
 
@@ -103,7 +104,7 @@ static lp_status add(entries *l, const char *dir, const char *file, role r, lp_e
     l->e = e;
     e += l->n;
     e->plain = k == PLAIN && !run;
-    if (run) n = strlen(base) - strlen(LP_RUN_ENDING);
+    if (run) n = strlen(base) - strlen(RUN);
     if (r == IMAGE && !e->plain) return LP_OK;
     e->rank = 2 * (k == PLAIN ? 2 : (k == CP_MASKS) == (r == PRED) ? 0 : 1) + !tiff;
     if (run) e->rank = 99;
@@ -183,7 +184,7 @@ int lp_eval_is_run(const char *path)
 {
     const char *base = file_name(path);
 
-    return strlen(base) > strlen(LP_RUN_ENDING) && ends_with(base, strlen(base), LP_RUN_ENDING);
+    return strlen(base) > strlen(RUN) && ends_with(base, strlen(base), RUN);
 }
 
 /* NAME + ending beside the prediction; NULL also where there is none. */
@@ -194,7 +195,7 @@ static char *beside(const char *pred, const char *ending)
 
     if (!s) return NULL;
     ending_of(pred + dir, &n);
-    if (lp_eval_is_run(pred)) n = strlen(pred + dir) - strlen(LP_RUN_ENDING);
+    if (lp_eval_is_run(pred)) n = strlen(pred + dir) - strlen(RUN);
     sprintf(s, "%.*s%s", (int)(dir + n), pred, ending);
     if (!access(s, R_OK)) return s;
     free(s);
@@ -255,7 +256,7 @@ static lp_status pair(const entries *t, const entries *p, const entries *im, int
             x->pred = NULL;
             *itself = x->truth;
         } else if (e) {
-            x->run = beside(e->path, LP_RUN_ENDING);
+            x->run = beside(e->path, RUN);
             if (!lp_eval_is_run(e->path)) x->table = beside(e->path, "_particles.csv");
         }
     }
