@@ -17,7 +17,7 @@ OPT      ?= -O3 -g
 CFLAGS   ?= $(OPT)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 ALL_CFLAGS = -std=c11 -ffp-contract=off -D_GNU_SOURCE -DLP_VERSION='"$(VERSION)"' -fPIC -fopenmp -fno-math-errno -MMD -MP \
-             $(WARN) -I. $(PKG_CFLAGS) $(CFLAGS)
+             $(WARN) -I. -I$(BUILD)/pages $(PKG_CFLAGS) $(CFLAGS)
 LIBS     = $(PKG_LIBS) -ldnnl -lbz2 -lm -ldl -lpthread
 
 ifeq ($(WERROR),1)
@@ -70,6 +70,13 @@ help:
 $(BUILD)/obj/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# The parts of a page become C strings.
+$(BUILD)/pages/%.inc: host/% Makefile
+	@mkdir -p $(@D)
+	sed -e 's/[\\"?]/\\&/g' -e 's/.*/"&\\n"/' $< > $@
+VIEW := $(patsubst host/%,$(BUILD)/pages/%.inc,$(wildcard host/view*.html host/view*.css host/view*.js))
+$(BUILD)/obj/host/write_view.c.o: $(VIEW)
 
 $(BUILD)/obj/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)

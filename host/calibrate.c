@@ -12,25 +12,24 @@
 #include "machine.h"
 #include "read.h"
 #include "remerge.h"
+#include "run_files.h"
 
 typedef struct {
     char **run; /* [n] NAME_lipopose.h5 */
     int n, failed;
 } run_list;
 
-#define ENDING "_lipopose.h5"
-
 static void add(run_list *l, const char *base)
 {
     char **more = realloc(l->run, (size_t)(l->n + 1) * sizeof *more);
-    size_t n = strlen(base) + sizeof ENDING;
+    size_t n = strlen(base) + sizeof LP_RUN_ENDING;
 
     if (more) l->run = more;
     if (!more || !(l->run[l->n] = malloc(n))) {
         l->failed = 1;
         return;
     }
-    snprintf(l->run[l->n++], n, "%s%s", base, ENDING);
+    snprintf(l->run[l->n++], n, "%s%s", base, LP_RUN_ENDING);
 }
 
 static void free_list(run_list *l)
@@ -143,7 +142,7 @@ static int write_results(const run_list *l, const lp_run_options *o, int64_t *pa
     if (threads > l->n) threads = l->n;
 #pragma omp parallel for schedule(dynamic) num_threads(threads) reduction(+ : n, failed)
     for (i = 0; i < l->n; i++) {
-        size_t end = strlen(l->run[i]) - strlen(ENDING);
+        size_t end = strlen(l->run[i]) - strlen(LP_RUN_ENDING);
         char *base = strndup(l->run[i], end);
         lp_results res = {0};
         lp_err err = {LP_ENOMEM, "no memory"}, no_image = {0};

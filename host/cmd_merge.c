@@ -12,9 +12,8 @@
 #include "merge_text.h"
 #include "options.h"
 #include "remerge.h"
+#include "run_files.h"
 #include "settings.h"
-
-#define ENDING "_lipopose.h5"
 
 typedef struct {
     lp_run_options run;
@@ -23,24 +22,6 @@ typedef struct {
     double threshold;
     int has_threshold, help;
 } args;
-
-/* Where results start: as segment named them, in savedir where one is given. */
-static lp_status base_of(const char *path, const char *savedir, char *base, lp_err *err)
-{
-    const char *name = strrchr(path, '/'), *from = path;
-    size_t n = strlen(path), end = strlen(ENDING);
-    int k;
-
-    if (n > end && !strcmp(path + n - end, ENDING)) n -= end;
-    if (savedir) {
-        from = name ? name + 1 : path;
-        n -= (size_t)(from - path);
-        k = snprintf(base, PATH_MAX, "%s/%.*s", savedir, (int)n, from);
-    } else {
-        k = snprintf(base, PATH_MAX, "%.*s", (int)n, path);
-    }
-    return k < PATH_MAX ? LP_OK : lp_fail(err, LP_EIO, "%s: the path is too long", path);
-}
 
 typedef struct {
     const char *path;
@@ -82,7 +63,7 @@ static lp_status one(const args *a, const char *path, lp_err *err)
     if ((st = lp_settings_merge(a->settings ? &a->set : NULL, a->method, a->levels,
                                 a->has_threshold, a->threshold, &o.merge, err)))
         return st;
-    if ((st = base_of(path, o.savedir, base, err))) return st;
+    if ((st = lp_run_base(path, o.savedir, base, err))) return st;
     if (a->settings) {
         how.on_run = compare;
         o.segment.chan = a->set.segment.chan;
@@ -139,7 +120,7 @@ int lp_cmd_merge(int argc, char **argv)
     if (!names) return 1;
     if ((st = lp_options_parse(table, argc, argv, names, &n, seen, &err))) goto usage;
     if (a.help) {
-        printf("usage: lipopose merge [options] NAME" ENDING " ...\n"
+        printf("usage: lipopose merge [options] NAME" LP_RUN_ENDING " ...\n"
                "Merges saved runs of segment --diameters again, without inference.\n");
         lp_options_help(table, stdout);
         goto done;
@@ -152,7 +133,8 @@ int lp_cmd_merge(int argc, char **argv)
     if ((st = lp_merge_text_parse(a.method, a.levels, a.has_threshold, a.threshold, &trial, &err)))
         goto usage;
     if (n == 0) {
-        lp_fail(&err, LP_EARG, "no saved run given: name files NAME" ENDING ", or see --help");
+        lp_fail(&err, LP_EARG,
+                "no saved run given: name files NAME" LP_RUN_ENDING ", or see --help");
         goto usage;
     }
     if (a.run.box_size < 0) {

@@ -9,6 +9,7 @@
 
 int lp_cmd_segment(int argc, char **argv);
 int lp_cmd_merge(int argc, char **argv);
+int lp_cmd_view(int argc, char **argv);
 int lp_cmd_convert(int argc, char **argv);
 int lp_cmd_info(int argc, char **argv);
 int lp_cmd_synth(int argc, char **argv);

@@ -174,6 +174,15 @@ static lp_status make_singles(const images *x, lp_sweep *s, lp_err *err)
         add_up(x, &s->single[s->n_single], at_diameter, &first->diameter[k]);
         s->n_single++;
     }
+    for (k = 0; k < x->n && s->n_single; k++) {
+        const lp_sweep_image *im = x->im[k];
+        int32_t i;
+
+        for (i = 0; i < im->nt; i++) {
+            s->n_smaller += im->diameter_true[i] < d[0];
+            s->n_larger += im->diameter_true[i] > d[s->n_single - 1];
+        }
+    }
     for (k = 0; k < LP_SWEEP_N_SIZES; k++) s->nearest[k] = nearest(d, s->n_single, s->size[k]);
     free(d);
     for (k = 0; k < x->n; k++) with_single &= x->im[k]->n_single > 0;

@@ -99,8 +99,7 @@ static int without_end(const lp_target_point *p, int n)
 
     for (i = 0; i < n; i++)
         if (p[i].tp > most) most = p[i].tp;
-    least = most / 20 > 10 ? most / 20 : 10;
-    if (least > most) least = most;
+    least = most < 20 ? (most + 1) / 2 : most < 200 ? 10 : most / 20;
     while (n > 1 && (p[n - 1].tp < least || !p[n - 1].n_pred)) n--;
     return n;
 }

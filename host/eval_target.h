@@ -35,12 +35,15 @@ double lp_target_f1(const lp_target_point *p);
 
 /* Position among p [n], ascending thresholds, n > 0. *reached (may be NULL): 0 where no threshold
  * has the precision or recall; then the one that comes nearest.
- *   F1, F2     the best; of equal ones the lowest threshold.
- *   precision  the lowest threshold from which on no higher one errs more, but for the end of the
- *              curve, where less than a twentieth of all that was ever right (at least 10
- *              particles) is left: there one false particle is a large share. Nearest: the highest
- *              precision before that end, of equal ones the lowest threshold.
- *   recall     the highest threshold with it. Nearest: the lowest threshold. */
+ *
+ * F1, F2: the best; of equal ones the lowest threshold.
+ *
+ * Precision: the lowest threshold from which on all have it, but for the end of the curve, where
+ * one false particle is a large share: the end begins where fewer are right than 10, or than half
+ * (of less than 20) or a twentieth (of more than 200) of those that are at the lowest threshold.
+ * Nearest: the highest precision before the end, of equal ones the lowest threshold.
+ *
+ * Recall: the highest threshold with it. Nearest: the lowest threshold. */
 int lp_target_pick(const lp_target_point *p, int n, lp_target target, int *reached);
 
 /* The same of s->point. */

@@ -57,7 +57,8 @@ static lp_status unknown(const lp_option *table, const char *word, size_t n, lp_
     int best = 4;
 
     for (o = table; o->name; o++) {
-        int d = o->kind == LP_OPT_GROUP || !o->help ? 99 : distance(word, n, o->name);
+        int d =
+            o->kind == LP_OPT_GROUP || !o->help || !o->name[1] ? 99 : distance(word, n, o->name);
 
         if (d < 99 && n > 2 && begins(word, n, o->name)) d = 0;
 
@@ -83,6 +84,19 @@ static int number(const char *s, char **end, double *v)
 static int is_option(const char *s)
 {
     return s[0] == '-' && s[1] == '-' && s[2];
+}
+
+/* "-o", where the table has an option of that one letter. */
+static int has_letter(const lp_option *table, const char *word)
+{
+    for (; table->name; table++)
+        if (table->kind != LP_OPT_GROUP && !strcmp(table->name, word + 1) && !word[2]) return 1;
+    return 0;
+}
+
+static const char *dashes(const lp_option *o)
+{
+    return o->name[1] ? "--" : "-";
 }
 
 static lp_status take(const lp_option *o, const char *value, const char *second, int *used_second,
@@ -145,10 +159,12 @@ lp_status lp_options_parse(const lp_option *table, int argc, char **argv, char *
             continue;
         }
         if (argv[i][1] != '-') {
-            if (strcmp(argv[i], "-h"))
+            int help = !strcmp(argv[i], "-h");
+
+            if (!help && !has_letter(table, argv[i]))
                 return lp_fail(err, LP_EARG, "unknown option %s: --help lists them", argv[i]);
-            word = "help";
-            len = 4;
+            word = help ? "help" : argv[i] + 1;
+            len = help ? 4 : 1;
             eq = NULL;
         }
         if (!strcmp(argv[i], "--")) {
@@ -166,7 +182,7 @@ lp_status lp_options_parse(const lp_option *table, int argc, char **argv, char *
             continue;
         }
         if (!eq && (i + 1 >= argc || is_option(argv[i + 1])))
-            return lp_fail(err, LP_EARG, "--%s: needs a value (%s)", o->name,
+            return lp_fail(err, LP_EARG, "%s%s: needs a value (%s)", dashes(o), o->name,
                            o->arg ? o->arg : "X");
         st = take(o, eq ? eq + 1 : argv[i + 1], eq ? NULL : (i + 2 < argc ? argv[i + 2] : NULL),
                   &used_second, err);
@@ -189,7 +205,8 @@ void lp_options_help(const lp_option *table, FILE *to)
             continue;
         }
         if (!o->help) continue;
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+        snprintf(left, sizeof left, "%s%s%s%s", dashes(o), o->name, o->arg ? " " : "",
+                 o->arg ? o->arg : "");
         fprintf(to, "  %-31s %s\n", left, o->help);
     }
 }

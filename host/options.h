@@ -1,6 +1,7 @@
 /* options - the command line of every command, from one table each.
  *
  * --a-b and --a_b are the same option; a value follows as the next word or after '='.
+ * An option whose name is one letter is written "-o X" too.
  * A word that begins with "--" and a letter is no value, unless after '='. "--" ends the options.
  * What is no option is kept in order. */
 #ifndef LP_OPTIONS_H

@@ -11,17 +11,18 @@
 #include "sample_range.h"
 #include "text.h"
 
-static void stretch(lp_rgb *out, const float *image, float lo, float hi)
+/* Copies of the grey value per pixel: 1, or 3 for RGB. */
+static void stretch(uint8_t *out, int copies, const float *image, int64_t n, float lo, float hi)
 {
     float gain = hi > lo ? 255 / (hi - lo) : 0;
-    int64_t n = (int64_t)out->Ly * out->Lx, i;
+    int64_t i;
 
 #pragma omp parallel for
     for (i = 0; i < n; i++) {
         float v = (image[i] - lo) * gain;
         uint8_t g = !(v > 0) ? 0 : v >= 255 ? 255 : (uint8_t)(v + 0.5f);
 
-        out->data[3 * i] = out->data[3 * i + 1] = out->data[3 * i + 2] = g;
+        memset(out + copies * i, g, (size_t)copies);
     }
 }
 
@@ -163,55 +164,101 @@ static void draw_ids(lp_rgb *o, const lp_particle *p, int64_t n, int scale, int 
     }
 }
 
-/* Mean of factor x factor boxes, and the label at the middle of each. */
-static lp_status reduce(const float *image, const lp_labels *lb, int f, float **small,
-                        lp_labels *lbs, lp_err *err)
+/* Whole factor that reduces the longer side to at most max_side; max_side 0: 1. */
+static int reduction(int Ly, int Lx, int max_side)
 {
-    int Ly = lb->Ly / f ? lb->Ly / f : 1, Lx = lb->Lx / f ? lb->Lx / f : 1, y;
-    lp_labels l = {0};
-    lp_status st = lp_labels_new(&l, Ly, Lx, err);
-    float *d;
+    int side = Ly > Lx ? Ly : Lx;
 
-    if (st) return st;
-    d = malloc((size_t)Ly * Lx * sizeof *d);
-    if (!d) {
-        lp_labels_free(&l);
-        return lp_fail_mem(err, "overlay", (double)Ly * Lx * sizeof *d);
-    }
+    return max_side > 0 && side > max_side ? (side + max_side - 1) / max_side : 1;
+}
+
+/* Means of f x f boxes, *Ly2 x *Lx2. */
+static lp_status reduce_image(const float *image, int Ly, int Lx, int f, float **small, int *Ly2,
+                              int *Lx2, lp_err *err)
+{
+    int h = Ly / f ? Ly / f : 1, w = Lx / f ? Lx / f : 1, y;
+    float *d = malloc((size_t)h * w * sizeof *d);
+
+    if (!d) return lp_fail_mem(err, "overlay", (double)h * w * sizeof *d);
 #pragma omp parallel for
-    for (y = 0; y < Ly; y++) {
-        int x, i, j;
+    for (y = 0; y < h; y++) {
+        int y1 = y * f + f < Ly ? y * f + f : Ly, x, i, j;
 
-        for (x = 0; x < Lx; x++) {
-            int y1 = y * f + f < lb->Ly ? y * f + f : lb->Ly;
-            int x1 = x * f + f < lb->Lx ? x * f + f : lb->Lx;
-            int ym = (y * f + y1) / 2, xm = (x * f + x1) / 2;
+        for (x = 0; x < w; x++) {
+            int x1 = x * f + f < Lx ? x * f + f : Lx;
             double s = 0;
 
             for (i = y * f; i < y1; i++)
-                for (j = x * f; j < x1; j++) s += image[(size_t)i * lb->Lx + j];
-            d[(size_t)y * Lx + x] = (float)(s / ((double)(y1 - y * f) * (x1 - x * f)));
-            l.data[(size_t)y * Lx + x] = lb->data[(size_t)ym * lb->Lx + xm];
+                for (j = x * f; j < x1; j++) s += image[(size_t)i * Lx + j];
+            d[(size_t)y * w + x] = (float)(s / ((double)(y1 - y * f) * (x1 - x * f)));
         }
     }
     *small = d;
+    *Ly2 = h;
+    *Lx2 = w;
+    return LP_OK;
+}
+
+/* The label at the middle of each box. */
+static lp_status reduce_labels(const lp_labels *lb, int f, lp_labels *lbs, lp_err *err)
+{
+    lp_labels l = {0};
+    lp_status st = lp_labels_new(&l, lb->Ly / f ? lb->Ly / f : 1, lb->Lx / f ? lb->Lx / f : 1, err);
+    int y, x;
+
+    if (st) return st;
+    for (y = 0; y < l.Ly; y++)
+        for (x = 0; x < l.Lx; x++) {
+            int y1 = y * f + f < lb->Ly ? y * f + f : lb->Ly;
+            int x1 = x * f + f < lb->Lx ? x * f + f : lb->Lx;
+
+            l.data[(size_t)y * l.Lx + x] =
+                lb->data[(size_t)((y * f + y1) / 2) * lb->Lx + (x * f + x1) / 2];
+        }
     *lbs = l;
+    return LP_OK;
+}
+
+static lp_status grey(const float *image, int Ly, int Lx, int copies, double low, double high,
+                      uint8_t **out, lp_err *err)
+{
+    float lo = 0, hi = 1;
+    lp_status st = lp_sample_range(image, (size_t)Ly * Lx, low, high, &lo, &hi, err);
+    uint8_t *g;
+
+    if (st) return st;
+    if (!(g = malloc((size_t)Ly * Lx * copies)))
+        return lp_fail_mem(err, "overlay", (double)copies * Ly * Lx);
+    stretch(g, copies, image, (int64_t)Ly * Lx, lo, hi);
+    *out = g;
     return LP_OK;
 }
 
 static lp_status grey_picture(const float *image, int Ly, int Lx, double low, double high,
                               lp_rgb *rgb, lp_err *err)
 {
-    float lo = 0, hi = 1;
-    lp_status st = lp_sample_range(image, (size_t)Ly * Lx, low, high, &lo, &hi, err);
+    lp_status st = grey(image, Ly, Lx, 3, low, high, &rgb->data, err);
 
     if (st) return st;
     rgb->Ly = Ly;
     rgb->Lx = Lx;
-    rgb->data = malloc((size_t)Ly * Lx * 3);
-    if (!rgb->data) return lp_fail_mem(err, "overlay", 3.0 * Ly * Lx);
-    stretch(rgb, image, lo, hi);
     return LP_OK;
+}
+
+lp_status lp_overlay_grey(const float *image, int Ly, int Lx, int max_side, lp_grey *out,
+                          lp_err *err)
+{
+    lp_grey g = {.Ly = Ly, .Lx = Lx, .reduced = reduction(Ly, Lx, max_side)};
+    float *small = NULL;
+    lp_status st = LP_OK;
+
+    if (g.reduced > 1) {
+        if ((st = reduce_image(image, Ly, Lx, g.reduced, &small, &g.Ly, &g.Lx, err))) return st;
+        image = small;
+    }
+    if (!(st = grey(image, g.Ly, g.Lx, 1, 0.5, 99.5, &g.data, err))) *out = g;
+    free(small);
+    return st;
 }
 
 static int by_double(const void *a, const void *b)
@@ -240,19 +287,19 @@ static int auto_thickness(int side, const lp_particle *p, int64_t n, int factor)
 lp_status lp_overlay_draw(const float *image, const lp_labels *lb, const lp_particle *p, int64_t n,
                           const lp_overlay_opts *opts, lp_rgb *out, lp_err *err)
 {
-    int side = lb->Ly > lb->Lx ? lb->Ly : lb->Lx, f = 1, t, scale;
+    int f = reduction(lb->Ly, lb->Lx, opts->max_side), Ly = lb->Ly, Lx = lb->Lx, side, t, scale;
     float *small = NULL;
     lp_labels lbs = {0};
     lp_rgb rgb = {0};
     lp_status st;
 
-    if (opts->max_side > 0 && side > opts->max_side) {
-        f = (side + opts->max_side - 1) / opts->max_side;
-        if ((st = reduce(image, lb, f, &small, &lbs, err))) goto done;
+    if (f > 1) {
+        if ((st = reduce_image(image, Ly, Lx, f, &small, &Ly, &Lx, err))) goto done;
+        if ((st = reduce_labels(lb, f, &lbs, err))) goto done;
         image = small;
         lb = &lbs;
-        side = lb->Ly > lb->Lx ? lb->Ly : lb->Lx;
     }
+    side = Ly > Lx ? Ly : Lx;
     t = opts->thickness > 0 ? opts->thickness : auto_thickness(side, p, n, f);
     scale = side < 500 ? 1 : 2 + side / 1000;
     if ((st = grey_picture(image, lb->Ly, lb->Lx, 0.5, 99.5, &rgb, err))) goto done;

@@ -21,6 +21,17 @@ typedef struct {
     int max_side;    /* > 0: picture reduced by a whole factor to at most this; 0 = full size */
 } lp_overlay_opts;
 
+typedef struct {
+    uint8_t *data; /* [Ly][Lx], owned */
+    int Ly, Lx;
+    int reduced; /* of the image: its pixels along each side of one of the picture */
+} lp_grey;
+
+/* The micrograph alone, in the same grey values. max_side as in lp_overlay_opts. *out is the
+ * caller's, to free(out->data). */
+lp_status lp_overlay_grey(const float *image, int Ly, int Lx, int max_side, lp_grey *out,
+                          lp_err *err);
+
 /* image [Ly][Lx] float32 of the size of lb, any range: stretched from its 0.5th to its
  * 99.5th percentile. p [n]: from lp_measure_particles, used for ids and the count, may be
  * NULL where n is 0. *out is the caller's (lp_rgb_free). */

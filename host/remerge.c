@@ -4,22 +4,7 @@
 #include <string.h>
 
 #include "hdf5_lock.h"
-#include "read.h"
-
-static void read_image(const char *path, const lp_saved_run *r, lp_image *im, lp_err *no_image)
-{
-    memset(no_image, 0, sizeof *no_image);
-    if (!lp_read_image(path, r->page - 1, im, no_image)) {
-        if (im->Ly == r->layers->Ly && im->Lx == r->layers->Lx) {
-            no_image->status = LP_OK;
-            return;
-        }
-        lp_fail(no_image, LP_EFORMAT, "%s: %d x %d pixels, not %d x %d", path, im->Lx, im->Ly,
-                r->layers->Lx, r->layers->Ly);
-        lp_image_free(im);
-    }
-    memset(im, 0, sizeof *im);
-}
+#include "run_files.h"
 
 lp_status lp_remerge(const char *path, const char *base, const lp_run_options *o,
                      const lp_remerge_options *how, lp_results *res, lp_err *no_image, lp_err *err)
@@ -39,7 +24,8 @@ lp_status lp_remerge(const char *path, const char *base, const lp_run_options *o
     if (how->on_run) how->on_run(how->user, &r);
     mo.min_size = r.min_size;
     if ((st = lp_merge(r.layers, &mo, &m, err))) goto done;
-    read_image(how->image ? how->image : r.image, &r, &im, no_image);
+    memset(no_image, 0, sizeof *no_image);
+    if (!lp_run_image(&r, path, how->image, &im, no_image)) no_image->status = LP_OK;
     im.pixel_nm = r.pixel_nm;
     seg.masks = m.masks;
     seg.n = m.n;

@@ -35,26 +35,6 @@ const char lp_html_style[] =
     "dt{font-weight:600}dd{margin:0 0 .5em}\n"
     "@media(max-width:600px){table{font-size:.88em}th,td{padding:4px 6px}}\n";
 
-void lp_html_text(FILE *f, const char *s)
-{
-    for (; *s; s++) switch (*s) {
-        case '<':
-            fputs("&lt;", f);
-            break;
-        case '>':
-            fputs("&gt;", f);
-            break;
-        case '&':
-            fputs("&amp;", f);
-            break;
-        case '"':
-            fputs("&quot;", f);
-            break;
-        default:
-            fputc((unsigned char)*s < 32 ? '?' : *s, f);
-        }
-}
-
 void lp_html_td(FILE *f, double v)
 {
     if (isnan(v))
@@ -71,27 +51,11 @@ void lp_html_tile(FILE *f, const char *name, double v)
         fprintf(f, "<div><b>%.3f</b><span>%s</span></div>", v, name);
 }
 
-static void base64(FILE *f, const uint8_t *b, size_t n)
-{
-    static const char c[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t i;
-
-    for (i = 0; i < n; i += 3) {
-        unsigned v =
-            (unsigned)b[i] << 16 | (i + 1 < n ? b[i + 1] : 0u) << 8 | (i + 2 < n ? b[i + 2] : 0u);
-
-        fputc(c[v >> 18], f);
-        fputc(c[v >> 12 & 63], f);
-        fputc(i + 1 < n ? c[v >> 6 & 63] : '=', f);
-        fputc(i + 2 < n ? c[v & 63] : '=', f);
-    }
-}
-
 void lp_html_png(FILE *f, const char *alt, const uint8_t *png, size_t n)
 {
     fputs("<img alt=\"", f);
     lp_html_text(f, alt);
     fputs("\" src=\"data:image/png;base64,", f);
-    base64(f, png, n);
+    lp_html_base64(f, png, n);
     fputs("\">", f);
 }

@@ -1,13 +1,9 @@
-/* report_html - small pieces of the report's HTML. */
+/* report_html - pieces that the parts of the report share. */
 #ifndef LP_REPORT_HTML_H
 #define LP_REPORT_HTML_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "html.h"
 
-/* Text between tags or in quotes; control characters become '?'. */
-void lp_html_text(FILE *f, const char *s);
 /* A table cell, three decimals; NaN is a dash. */
 void lp_html_td(FILE *f, double v);
 /* A number with its name below. */

@@ -180,6 +180,7 @@ void lp_report_sweep_table(FILE *f, const lp_eval_set *set)
             "</table></div><p class=sub>All particles together, but for the last column, the mean "
             "over %d images. Area under the precision-recall curve %.3f.</p>\n",
             s->n, s->all.area);
+    if (*lp_sweep_range_note(s, buf)) fprintf(f, "<p class=warn>%s.</p>\n", buf);
 }
 
 void lp_report_score_plots(FILE *f, const lp_eval_set *set)

@@ -29,9 +29,8 @@ static lp_status name_output(const char *base, const char *suffix, char *path, l
     return LP_OK;
 }
 
-/* The plane that is measured and shown: the channel segmented, or the mean of all. */
-static lp_status grey_plane(const lp_image *im, const lp_segment_options *o, float **mean,
-                            const float **plane, lp_err *err)
+lp_status lp_results_plane(const lp_image *im, const lp_segment_options *o, float **mean,
+                           const float **plane, lp_err *err)
 {
     size_t n = (size_t)im->Ly * im->Lx, i;
     int c;
@@ -175,8 +174,7 @@ static void stages(lp_results *res, const lp_result *seg, double read, double wr
     res->n_stages = LP_T_NSTAGES + 2;
 }
 
-/* What merging knows of each particle. */
-static void take_merged(lp_particle *p, int64_t n, const lp_merged *m)
+void lp_results_take_merged(lp_particle *p, int64_t n, const lp_merged *m)
 {
     int64_t i;
 
@@ -207,12 +205,12 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     int fits = 1;
     lp_status st;
 
-    if ((st = grey_plane(im, &o->segment, &mean, &plane, err))) goto done;
+    if ((st = lp_results_plane(im, &o->segment, &mean, &plane, err))) goto done;
     if ((st = at_image_size(seg->cellprob, 1, seg, &own_prob, &cellprob, err))) goto done;
     if ((st = lp_measure_particles(&masks, plane, cellprob, seg->flow_error, seg->n, seg->diameter,
                                    &res.particle, &res.n, err)))
         goto done;
-    if (many) take_merged(res.particle, res.n, many->merged);
+    if (many) lp_results_take_merged(res.particle, res.n, many->merged);
 #define WRITE(wanted, suffix, call)                                                                \
     if (wanted) {                                                                                  \
         if ((st = name_output(base, suffix, path, &res, err))) goto done;                          \

@@ -35,4 +35,12 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
                            const lp_run_options *o, lp_results *res, lp_err *err);
 void lp_results_free(lp_results *res);
 
+/* The plane that is measured and shown: the channel segmented, or the mean of all. *plane [Ly][Lx]
+ * is in im or in *own, which the caller frees; NULL for an image without data. */
+lp_status lp_results_plane(const lp_image *im, const lp_segment_options *o, float **own,
+                           const float **plane, lp_err *err);
+
+/* Puts what merging knows of each particle into p [n], whose ids are labels of m. */
+void lp_results_take_merged(lp_particle *p, int64_t n, const lp_merged *m);
+
 #endif

@@ -1,7 +1,6 @@
 #include "write_csv.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "atomic.h"
@@ -47,20 +46,26 @@ static void row(FILE *f, const lp_particle *p, double nm)
     fprintf(f, ",%d\n", p->touches_edge ? 1 : 0);
 }
 
+void lp_csv_print(FILE *f, const lp_particle *p, int64_t n, double pixel_nm)
+{
+    double nm = pixel_nm > 0 && isfinite(pixel_nm) ? pixel_nm : NAN; /* NaN: empty fields */
+    int64_t i;
+
+    fprintf(f, "%s\n", lp_csv_header);
+    for (i = 0; i < n; i++) row(f, &p[i], nm);
+}
+
 lp_status lp_write_csv(const char *path, const lp_particle *p, int64_t n, double pixel_nm,
                        lp_err *err)
 {
-    double nm = pixel_nm > 0 && isfinite(pixel_nm) ? pixel_nm : NAN; /* NaN: empty fields */
     char *text = NULL;
     size_t size = 0;
     lp_status st;
     FILE *f = open_memstream(&text, &size);
-    int64_t i;
     int bad;
 
     if (!f) return lp_fail_mem(err, path, 0);
-    fprintf(f, "%s\n", lp_csv_header);
-    for (i = 0; i < n; i++) row(f, &p[i], nm);
+    lp_csv_print(f, p, n, pixel_nm);
     bad = ferror(f);
     bad |= fclose(f) != 0;
     st = bad ? lp_fail_mem(err, path, 200.0 * (double)n)

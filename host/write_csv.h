@@ -7,6 +7,8 @@
 #ifndef LP_WRITE_CSV_H
 #define LP_WRITE_CSV_H
 
+#include <stdio.h>
+
 #include "measure.h"
 
 /* The header line, without line end; units are in the names. */
@@ -15,5 +17,8 @@ extern const char lp_csv_header[];
 /* p [n]; pixel_nm: nm per pixel, 0 = unknown. */
 lp_status lp_write_csv(const char *path, const lp_particle *p, int64_t n, double pixel_nm,
                        lp_err *err);
+
+/* The same to a stream. */
+void lp_csv_print(FILE *f, const lp_particle *p, int64_t n, double pixel_nm);
 
 #endif

@@ -20,6 +20,14 @@ typedef struct {
     int nblocks;
 } png_job;
 
+/* Where the file goes: a, or memory where a is NULL. The first error is kept. */
+typedef struct {
+    lp_atomic *a;
+    uint8_t *mem;
+    size_t n, cap;
+    int failed;
+} sink;
+
 typedef struct {
     uint8_t *plain, *packed;
     size_t cap, n_packed, n_plain;
@@ -91,8 +99,36 @@ static void put32(uint8_t *p, uint32_t v)
     p[3] = (uint8_t)v;
 }
 
-/* One chunk of up to three pieces; errors are kept in a. */
-static void chunk(lp_atomic *a, const char *type, const void *head, size_t nhead, const void *body,
+static void put(sink *s, const void *buf, size_t n)
+{
+    if (s->a) {
+        lp_atomic_write(s->a, buf, n, NULL);
+        return;
+    }
+    if (s->failed) return;
+    if (n > s->cap - s->n) {
+        size_t cap = 2 * s->cap + n + 4096;
+        uint8_t *more = realloc(s->mem, cap);
+
+        if (!more) {
+            s->failed = 1;
+            return;
+        }
+        s->mem = more;
+        s->cap = cap;
+    }
+    if (n) memcpy(s->mem + s->n, buf, n);
+    s->n += n;
+}
+
+static void fail(sink *s)
+{
+    s->failed = 1;
+    if (s->a) lp_atomic_failed(s->a, ENOMEM);
+}
+
+/* One chunk of up to three pieces. */
+static void chunk(sink *s, const char *type, const void *head, size_t nhead, const void *body,
                   size_t nbody, const void *tail, size_t ntail)
 {
     uint8_t b[8], c[4];
@@ -105,26 +141,26 @@ static void chunk(lp_atomic *a, const char *type, const void *head, size_t nhead
     if (nbody) crc = crc32(crc, body, (uInt)nbody);
     if (ntail) crc = crc32(crc, tail, (uInt)ntail);
     put32(c, (uint32_t)crc);
-    lp_atomic_write(a, b, 8, NULL);
-    lp_atomic_write(a, head, nhead, NULL);
-    lp_atomic_write(a, body, nbody, NULL);
-    lp_atomic_write(a, tail, ntail, NULL);
-    lp_atomic_write(a, c, 4, NULL);
+    put(s, b, 8);
+    put(s, head, nhead);
+    put(s, body, nbody);
+    put(s, tail, ntail);
+    put(s, c, 4);
 }
 
-static void write_header(lp_atomic *a, const png_job *j)
+static void write_header(sink *s, const png_job *j)
 {
     uint8_t h[13] = {0};
 
-    lp_atomic_write(a, "\x89PNG\r\n\x1a\n", 8, NULL);
+    put(s, "\x89PNG\r\n\x1a\n", 8);
     put32(h, (uint32_t)j->Lx);
     put32(h + 4, (uint32_t)j->Ly);
     h[8] = (uint8_t)j->bits;
     h[9] = j->nchan == 3 ? 2 : 0;
-    chunk(a, "IHDR", h, sizeof h, NULL, 0, NULL, 0);
+    chunk(s, "IHDR", h, sizeof h, NULL, 0, NULL, 0);
 }
 
-static void write_blocks(lp_atomic *a, const png_job *j, block *b)
+static void write_blocks(sink *s, const png_job *j, block *b)
 {
     static const uint8_t zlib_head[2] = {0x78, 0x01};
     uLong adler = 1;
@@ -135,25 +171,24 @@ static void write_blocks(lp_atomic *a, const png_job *j, block *b)
 
 #pragma omp parallel for schedule(dynamic) reduction(& : ok)
         for (k = 0; k < m; k++) ok &= pack(&b[k], j, first + k);
-        if (!ok) lp_atomic_failed(a, ENOMEM);
+        if (!ok) fail(s);
         for (k = 0; k < m && ok; k++) {
             int last = first + k == j->nblocks - 1;
             uint8_t sum[4];
 
             adler = adler32_combine(adler, b[k].adler, (z_off_t)b[k].n_plain);
             put32(sum, (uint32_t)adler);
-            chunk(a, "IDAT", zlib_head, first + k == 0 ? 2 : 0, b[k].packed, b[k].n_packed, sum,
+            chunk(s, "IDAT", zlib_head, first + k == 0 ? 2 : 0, b[k].packed, b[k].n_packed, sum,
                   last ? 4 : 0);
         }
     }
 }
 
-lp_status lp_write_png(const char *path, const void *data, int Ly, int Lx, int nchan, int bits,
-                       lp_err *err)
+static lp_status encode(sink *s, const void *data, int Ly, int Lx, int nchan, int bits,
+                        const char *what, lp_err *err)
 {
     png_job j = {.data = data, .Ly = Ly, .Lx = Lx, .nchan = nchan, .bits = bits};
     block b[BATCH] = {{0}};
-    lp_atomic *a = NULL;
     lp_status st = LP_OK;
     int k;
 
@@ -168,19 +203,47 @@ lp_status lp_write_png(const char *path, const void *data, int Ly, int Lx, int n
         b[k].plain = malloc(plain);
         b[k].packed = malloc(b[k].cap);
         if (!b[k].plain || !b[k].packed) {
-            st = lp_fail_mem(err, path, (double)(plain + b[k].cap));
+            st = lp_fail_mem(err, what, (double)(plain + b[k].cap));
             goto done;
         }
     }
-    if ((st = lp_atomic_open(path, &a, err))) goto done;
-    write_header(a, &j);
-    write_blocks(a, &j, b);
-    chunk(a, "IEND", NULL, 0, NULL, 0, NULL, 0);
-    st = lp_atomic_commit(&a, err);
+    write_header(s, &j);
+    write_blocks(s, &j, b);
+    chunk(s, "IEND", NULL, 0, NULL, 0, NULL, 0);
 done:
     for (k = 0; k < BATCH; k++) {
         free(b[k].plain);
         free(b[k].packed);
     }
     return st;
+}
+
+lp_status lp_write_png(const char *path, const void *data, int Ly, int Lx, int nchan, int bits,
+                       lp_err *err)
+{
+    sink s = {0};
+    lp_status st = lp_atomic_open(path, &s.a, err);
+
+    if (st) return st;
+    if ((st = encode(&s, data, Ly, Lx, nchan, bits, path, err))) {
+        lp_atomic_abort(&s.a);
+        return st;
+    }
+    return lp_atomic_commit(&s.a, err);
+}
+
+lp_status lp_png_encode(const void *data, int Ly, int Lx, int nchan, int bits, uint8_t **png,
+                        size_t *n, lp_err *err)
+{
+    sink s = {0};
+    lp_status st = encode(&s, data, Ly, Lx, nchan, bits, "picture", err);
+
+    if (!st && s.failed) st = lp_fail_mem(err, "picture", (double)Ly * Lx * nchan * bits / 8);
+    if (st) {
+        free(s.mem);
+        return st;
+    }
+    *png = s.mem;
+    *n = s.n;
+    return LP_OK;
 }

@@ -91,6 +91,21 @@ const char *lp_sweep_single_name(const lp_eval_sweep *s, char *buf)
     return buf;
 }
 
+const char *lp_sweep_range_note(const lp_eval_sweep *s, char *buf)
+{
+    const lp_sweep *a = &s->all;
+    int64_t n = a->n_points ? a->point[0].sum.n_true : 0;
+
+    *buf = 0;
+    if (a->n_single && 20 * (a->n_smaller + a->n_larger) >= n && n > 0)
+        snprintf(buf, 160,
+                 "%lld of %lld true particles are smaller than the smallest diameter, %g px, %lld "
+                 "larger than the largest, %g px",
+                 (long long)a->n_smaller, (long long)n, a->single[0].at, (long long)a->n_larger,
+                 a->single[a->n_single - 1].at);
+    return buf;
+}
+
 static void cell(FILE *to, int width, double v, int digits)
 {
     if (isnan(v))
@@ -130,6 +145,7 @@ void lp_write_sweep_table(FILE *to, const lp_eval_set *set)
         if (!singles++) fprintf(to, "%-44s%9s\n", lp_sweep_single_name(s, buf), "diameter");
         line(to, row[i].name, row[i].diameter, 1, row[i].p);
     }
+    if (*lp_sweep_range_note(s, buf)) fprintf(to, "  %s\n", buf);
 }
 
 static void json_point(cJSON *j, const lp_sweep_point *p)
@@ -166,6 +182,8 @@ cJSON *lp_write_sweep_json(const lp_eval_sweep *s)
     cJSON_AddStringToObject(j, "single_diameters", lp_sweep_single_name(s, buf));
     cJSON_AddNumberToObject(j, "masks_threshold", s->masks_at);
     cJSON_AddNumberToObject(j, "area_under_curve", s->all.area);
+    cJSON_AddNumberToObject(j, "n_smaller_than_diameters", (double)s->all.n_smaller);
+    cJSON_AddNumberToObject(j, "n_larger_than_diameters", (double)s->all.n_larger);
     for (pass = 0; pass < 2; pass++) {
         list = cJSON_AddArrayToObject(j, pass ? "references" : "recommended");
         for (i = 0; i < n; i++) {

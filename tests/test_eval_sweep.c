@@ -230,6 +230,8 @@ static void by_hand(void **state)
     assert_int_equal(all.point[last].sum.n_pred, 0);
     assert_int_equal(all.n_single, 2);
     assert_int_equal(all.nearest[LP_SWEEP_SMALL], 0);
+    assert_int_equal(all.n_smaller, 3); /* 305 px: 19.7 px */
+    assert_int_equal(all.n_larger, 0);
     assert_int_equal(all.nearest[LP_SWEEP_LARGE], 0);
     LP_ASSERT_CLOSE(all.size[LP_SWEEP_MEDIAN], im[0].diameter_true[1], 1e-12, 0);
     /* AP 1/4 at 20 px, 1/3 at 40. */

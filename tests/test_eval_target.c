@@ -70,9 +70,15 @@ static void flat(void **state)
     const lp_target_point same[3] = {{0, 10, 10, 9}, {1, 10, 10, 9}, {2, 10, 10, 9}};
     const lp_target_point wrong[2] = {{0, 10, 5, 0}, {1, 10, 0, 0}};
     const lp_target_point none[1] = {{0, 0, 0, 0}};
+    const lp_target_point few[4] = {{0, 9, 9, 7}, {1, 9, 6, 5}, {2, 9, 4, 4}, {3, 9, 3, 2}};
     int reached;
 
     (void)state;
+    /* Few: the end begins where less than half of the 7 is left. */
+    assert_int_equal(lp_target_pick(few, 4, target("precision=0.95"), &reached), 2);
+    assert_true(reached);
+    assert_int_equal(lp_target_pick(few, 4, target("precision=0.8"), &reached), 1);
+    assert_true(reached);
     assert_int_equal(lp_target_pick(same, 3, target("f1"), &reached), 0);
     assert_int_equal(lp_target_pick(same, 3, target("precision=0.9"), &reached), 0);
     assert_true(reached);

@@ -21,6 +21,7 @@ static const lp_option table[] = {
     {"two_numbers", LP_OPT_DOUBLE2, v.pair, "LO HI", "h"},
     {"text", LP_OPT_STRING, &v.text, "T", "h"},
     {"ignored", LP_OPT_INT, NULL, NULL, NULL},
+    {"o", LP_OPT_STRING, &v.text, "FILE", "h"},
     {"refused", LP_OPT_REFUSED, NULL, "not here", NULL},
     {NULL, LP_OPT_GROUP, NULL, NULL, NULL},
 };
@@ -89,6 +90,9 @@ static void every_spelling(void **state)
     assert_int_equal(PARSE("--ignored", "3", "--text", "-1"), LP_OK);
     assert_string_equal(v.text, "-1");
     assert_int_equal(PARSE("--whole", "2147483647"), LP_OK);
+    assert_int_equal(PARSE("-o", "f", "g"), LP_OK);
+    assert_string_equal(v.text, "f");
+    assert_int_equal(n_rest, 1);
 }
 
 static void mistakes(void **state)
@@ -106,6 +110,9 @@ static void mistakes(void **state)
     REFUSE("did you mean --switch_on?", "--swich-on");
     REFUSE("--help lists them", "--zzzzzzzz=1");
     REFUSE("unknown option -t", "-t");
+    REFUSE("unknown option -ox", "-ox");
+    REFUSE("unknown option --p: --help", "--p"); /* one letter is near everything */
+    REFUSE("-o: needs a value (FILE)", "-o");
     REFUSE("unknown option", "--=4");
     REFUSE("unknown option --Group", "--Group");
     REFUSE("unknown option --refuse", "--refuse"); /* not listed, not suggested */
@@ -144,6 +151,7 @@ static void help(void **state)
     fclose(f);
     assert_non_null(strstr(text, "\nGroup\n"));
     assert_non_null(strstr(text, "--two_numbers LO HI"));
+    assert_non_null(strstr(text, "  -o FILE"));
     assert_null(strstr(text, "ignored"));
     assert_null(strstr(text, "refused"));
     free(text);

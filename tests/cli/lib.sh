@@ -71,4 +71,39 @@ no_leftovers() {
     if [ -z "$left" ]; then ok "$n"; else bad "$n" "$left"; fi
 }
 
+# browse NAME PAGE WIDTH SCRIPT: opens PAGE in Chromium, WIDTH px wide, with the file SCRIPT
+# appended. The script calls probe(KEY, VALUE), whose lines "KEY VALUE" come into $tmp/probe, and at
+# last probe('end'). A frame of that width, because a window cannot be narrower than 500 px. Any
+# other message on the console is a failure. $browser empty: there is none.
+browser=$(command -v chromium || command -v chromium-browser || true)
+browse() {
+    mkdir -p "$tmp/browser"
+    {
+        cat "$2"
+        echo "<script>const probe = (key, value = '') => console.log('probe: ' + key + ' ' + value);"
+        echo "const settle = () => new Promise(done => requestAnimationFrame(() => setTimeout(done, 20)));</script>"
+        echo "<script>(async () => {"
+        cat "$4"
+        echo "probe('end');})().catch(e => probe('threw', e));</script>"
+    } >"$tmp/browser/page.html"
+    echo "<iframe src=page.html style=\"border:0;width:$3px;height:800px\"></iframe>" >"$tmp/browser/frame.html"
+    : >"$tmp/browser/log"
+    HOME=$tmp/browser "$browser" --headless --no-sandbox --disable-gpu --enable-logging=stderr --remote-debugging-port=0 \
+        --window-size=1400,900 "file://$tmp/browser/frame.html" >"$tmp/browser/log" 2>&1 &
+    pid=$!
+    tries=0
+    while [ $tries -lt 300 ] && kill -0 $pid 2>/dev/null && ! grep -qE '"probe: (end|threw)' "$tmp/browser/log"; do
+        sleep 0.2
+        tries=$((tries + 1))
+    done
+    kill $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    sed -n 's/.*CONSOLE.*"probe: \(.*\)", source: .*/\1/p' "$tmp/browser/log" >"$tmp/probe"
+    check "$1: the page's script comes to its end" grep -q '^end' "$tmp/probe"
+    grep CONSOLE "$tmp/browser/log" | grep -v '"probe: ' >"$tmp/console"
+    check "$1: no console message" sh -c "! grep . '$tmp/console'"
+}
+# probed NAME LINE: the page found this.
+probed() { if grep -qxF -- "$2" "$tmp/probe"; then ok "$1"; else bad "$1" "$(grep "^${2%% *}" "$tmp/probe" | head -3 | tr '\n' ' ')"; fi; }
+
 finish() { echo end; }

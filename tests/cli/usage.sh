@@ -7,7 +7,7 @@ run 0 "help segment" help segment
 check "help segment is segment's" grep -q flow_threshold "$tmp/out"
 run 0 "--version" --version
 check "third word of the second line is the version" sh -c "sed -n 2p '$tmp/out' | awk '{ exit \$3 !~ /^[0-9]+[.][0-9]+[.][0-9]+/ }'"
-for c in segment merge convert info synth; do
+for c in segment eval merge view convert info synth; do
     run 0 "$c --help" $c --help
     check "$c --help on stdout" test -s "$tmp/out"
     check "$c --help says nothing on stderr" test ! -s "$tmp/err"
