@@ -11,65 +11,74 @@
 #include "inputs.h"
 #include "merge_text.h"
 #include "options.h"
-#include "results.h"
+#include "remerge.h"
 #include "run_files.h"
+#include "settings.h"
 
 typedef struct {
     lp_run_options run;
-    const char *image, *method, *levels;
+    const char *image, *method, *levels, *settings;
+    lp_settings set; /* of settings */
     double threshold, outline;
     int has_threshold, help;
 } args;
 
-/* The micrograph, for intensities and the picture; without it both are left away. */
-static void read_image(const args *a, const lp_saved_run *r, const char *path, lp_image *im)
-{
-    lp_err err;
+typedef struct {
+    const char *path;
+    const args *a;
+} told;
 
-    if (!lp_run_image(r, path, a->image, im, &err)) return;
-    im->pixel_nm = r->pixel_nm;
-    if (!a->run.quiet)
-        fprintf(stderr, "lipopose: %s: no picture and no intensities (%s); give --image FILE\n",
-                path, err.msg);
+/* Says what of a run is not as in the settings, which then may not suit. */
+static void compare(void *user, const lp_saved_run *r)
+{
+    const told *t = user;
+    const lp_settings *s = &t->a->set;
+    const lp_segment_options *o = &s->segment;
+    const char *what = NULL;
+    int i;
+
+    if (*r->model_sha256 && strcmp(r->model_sha256, s->model_sha256)) what = "with another model";
+    if (!what && r->layers->n != s->n_diameters) what = "at other diameters";
+    for (i = 0; !what && i < s->n_diameters; i++)
+        if (r->layers->layer[i].diameter != s->diameter[i]) what = "at other diameters";
+    if (!what && r->flow_threshold != o->flow_threshold) what = "with another flow_threshold";
+    if (!what && r->cellprob_threshold != o->cellprob_threshold)
+        what = "with another cellprob_threshold";
+    if (!what && r->min_size != o->min_size) what = "with another min_size";
+    if (what)
+        fprintf(stderr, "lipopose: %s: made %s than %s: its threshold may not suit\n", t->path,
+                what, t->a->settings);
 }
 
 static lp_status one(const args *a, const char *path, lp_err *err)
 {
     lp_run_options o = a->run;
-    lp_saved_run r = {0};
-    lp_merged m = {0};
-    lp_image im = {0};
-    lp_result seg = {0};
+    told t = {path, a};
+    lp_remerge_options how = {.image = a->image, .user = &t};
     lp_results res = {0};
     char base[PATH_MAX];
+    lp_err no_image;
     lp_status st;
 
-    o.merge = lp_merge_defaults();
-    if ((st = lp_merge_text_parse(a->method, a->levels, a->has_threshold, a->threshold, &o.merge,
-                                  err)))
+    if ((st = lp_settings_merge(a->settings ? &a->set : NULL, a->method, a->levels,
+                                a->has_threshold, a->threshold, &o.merge, err)))
         return st;
     if ((st = lp_run_base(path, o.savedir, base, err))) return st;
-    if ((st = lp_read_run(path, &r, err))) return st;
-    o.merge.min_size = r.min_size;
     o.merge.outline = a->outline;
-    if ((st = lp_merge(r.layers, &o.merge, &m, err))) goto done;
-    read_image(a, &r, path, &im);
-    seg.masks = m.masks;
-    seg.n = m.n;
-    seg.Ly = m.Ly;
-    seg.Lx = m.Lx;
-    seg.diameter = NAN;
-    st = lp_results_write(base, r.image, r.page - 1, &im, &seg, &(lp_results_merged){NULL, &m}, 0,
-                          &o, &res, err);
-    if (!st && !o.quiet)
-        printf("%s: %u particle%s; results: %s_cp_masks.tif, _particles.csv%s\n", path,
-               (unsigned)m.n, m.n == 1 ? "" : "s", base, im.data ? ", _overlay.png" : "");
-done:
+    if (a->settings) {
+        how.on_run = compare;
+        o.segment.chan = a->set.segment.chan;
+    }
+    if ((st = lp_remerge(path, base, &o, &how, &res, &no_image, err))) return st;
+    if (no_image.status && !o.quiet)
+        fprintf(stderr, "lipopose: %s: no picture and no intensities (%s); give --image FILE\n",
+                path, no_image.msg);
+    if (!o.quiet)
+        printf("%s: %lld particle%s; results: %s_cp_masks.tif, _particles.csv%s\n", path,
+               (long long)res.n, res.n == 1 ? "" : "s", base,
+               no_image.status ? "" : ", _overlay.png");
     lp_results_free(&res);
-    lp_image_free(&im);
-    lp_merged_free(&m);
-    lp_saved_run_free(&r);
-    return st;
+    return LP_OK;
 }
 
 int lp_cmd_merge(int argc, char **argv)
@@ -87,6 +96,7 @@ int lp_cmd_merge(int argc, char **argv)
         {"levels", LP_OPT_STRING, &a.levels, "A,B,C", "falling thresholds; the last one counts"},
         {"outline", LP_OPT_DOUBLE, &a.outline, "F",
          "share of the masks' weight that outlines need (0.5): less is wider"},
+        {"settings", LP_OPT_STRING, &a.settings, "FILE", "merge as calibrated"},
         {"Output", LP_OPT_GROUP, NULL, NULL, NULL},
         {"savedir", LP_OPT_STRING, &a.run.savedir, "DIR", "for results (beside each file)"},
         {"image", LP_OPT_STRING, &a.image, "FILE", "the micrograph, if it has moved"},
@@ -96,6 +106,14 @@ int lp_cmd_merge(int argc, char **argv)
         {"save_outlines", LP_OPT_ON, &a.run.save_outlines, NULL, "Cellpose's outline picture"},
         {"save_txt", LP_OPT_ON, &a.run.save_txt, NULL, "outlines as text for ImageJ"},
         {"save_rois", LP_OPT_ON, &a.run.save_rois, NULL, "outlines as ImageJ ROIs"},
+        {"save_geojson", LP_OPT_ON, &a.run.save_geojson, NULL, "outlines for QuPath"},
+        {"save_star", LP_OPT_ON, &a.run.save_star, NULL, "centres for RELION"},
+        {"save_box", LP_OPT_ON, &a.run.save_box, NULL, "boxes for EMAN"},
+        {"save_cbox", LP_OPT_ON, &a.run.save_cbox, NULL, "boxes with confidence for crYOLO"},
+        {"save_topaz", LP_OPT_ON, &a.run.save_topaz, NULL, "centres for Topaz"},
+        {"box_size", LP_OPT_INT, &a.run.box_size, "PX", "of boxes (from the particles)"},
+        {"flip_y", LP_OPT_ON, &a.run.flip_y, NULL,
+         "star, box, cbox: y from the last row, as RELION reads TIFF"},
         {"quiet", LP_OPT_ON, &a.run.quiet, NULL, "only errors"},
         {"help", LP_OPT_ON, &a.help, NULL, "this list"},
         {NULL, LP_OPT_GROUP, NULL, NULL, NULL},
@@ -111,6 +129,10 @@ int lp_cmd_merge(int argc, char **argv)
         goto done;
     }
     a.has_threshold = seen[1];
+    if (a.settings && lp_settings_read(a.settings, &a.set, &err)) {
+        err.status = LP_EMISSING;
+        goto usage;
+    }
     if ((st = lp_merge_text_parse(a.method, a.levels, a.has_threshold, a.threshold, &trial, &err)))
         goto usage;
     if (!(a.outline >= 0 && a.outline < 1)) {
@@ -120,6 +142,10 @@ int lp_cmd_merge(int argc, char **argv)
     if (n == 0) {
         lp_fail(&err, LP_EARG,
                 "no saved run given: name files NAME" LP_RUN_ENDING ", or see --help");
+        goto usage;
+    }
+    if (a.run.box_size < 0) {
+        lp_fail(&err, LP_EARG, "--box_size %d: must be positive", a.run.box_size);
         goto usage;
     }
     if (a.image && n > 1) {
@@ -139,8 +165,9 @@ int lp_cmd_merge(int argc, char **argv)
     goto done;
 usage:
     fprintf(stderr, "lipopose merge: %s\n", err.msg);
-    code = err.status == LP_EARG ? 2 : 1;
+    code = err.status == LP_EARG ? 2 : err.status == LP_EMISSING ? 3 : 1;
 done:
+    lp_settings_free(&a.set);
     free(names);
     return code;
 }

@@ -1,10 +1,12 @@
 /* cmd_segment - `lipopose segment`: the options, with Cellpose's names, and the run. */
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "calibrate.h"
 #include "commands.h"
 #include "diameters.h"
 #include "inputs.h"
@@ -20,6 +22,7 @@ typedef struct {
     lp_inputs_options find;
     const char *dir, *image_path, *model, *backend, *precision, *compat;
     const char *diameters, *method, *levels;
+    const char *settings, *calibrate, *target, *settings_out;
     double threshold;
     int all_channels, do_3d, help, version, verbose;
     double stitch_threshold;
@@ -31,7 +34,8 @@ static int fail(lp_status st, const lp_err *err)
     return st == LP_EARG ? 2 : st == LP_EMISSING ? 3 : 1;
 }
 
-static lp_status check(args *a, int seen_lowhigh, int seen_page, lp_err *err)
+static lp_status check(args *a, const lp_settings *set, int seen_lowhigh, int seen_page,
+                       lp_err *err)
 {
     lp_segment_options *s = &a->run.segment;
 
@@ -46,7 +50,9 @@ static lp_status check(args *a, int seen_lowhigh, int seen_page, lp_err *err)
     if (a->all_channels) s->chan = -1;
     if (!a->backend) a->backend = "auto";
     a->run.session.backend = a->backend;
-    if (!a->precision || !strcmp(a->precision, "auto"))
+    if (!a->precision && set)
+        a->run.session.precision = set->precision;
+    else if (!a->precision || !strcmp(a->precision, "auto"))
         a->run.session.precision = LP_PRECISION_AUTO;
     else if (!strcmp(a->precision, "fp32"))
         a->run.session.precision = LP_PRECISION_FP32;
@@ -56,8 +62,8 @@ static lp_status check(args *a, int seen_lowhigh, int seen_page, lp_err *err)
         return lp_fail(err, LP_EARG, "--precision %s: choose auto, fp32 or bf16", a->precision);
     if (a->compat && strcmp(a->compat, "cellpose3"))
         return lp_fail(err, LP_EARG, "--compat %s: only cellpose3 is known", a->compat);
-    s->compat_cellpose3 = a->compat != NULL;
-    s->use_lowhigh = seen_lowhigh;
+    s->compat_cellpose3 |= a->compat != NULL;
+    s->use_lowhigh |= seen_lowhigh;
     if (s->chan < -1 || s->chan > LP_MAX_CHANNELS || s->chan2 < 0 || s->chan2 > LP_MAX_CHANNELS)
         return lp_fail(err, LP_EARG,
                        "--chan %d --chan2 %d: 0 is grey or none, 1 red, 2 green, 3 "
@@ -65,6 +71,8 @@ static lp_status check(args *a, int seen_lowhigh, int seen_page, lp_err *err)
                        s->chan, s->chan2);
     if (!(a->run.pixel_nm >= 0))
         return lp_fail(err, LP_EARG, "--pixel_nm %g: must be positive", a->run.pixel_nm);
+    if (a->run.box_size < 0)
+        return lp_fail(err, LP_EARG, "--box_size %d: must be positive", a->run.box_size);
     if (a->run.page < 1 && seen_page)
         return lp_fail(err, LP_EARG, "--page %d: pages count from 1", a->run.page);
     if (a->run.session.threads < 0 || a->run.session.threads > 1024)
@@ -83,15 +91,18 @@ static void fill_thresholds(lp_segment_options *s, int many)
 }
 
 /* Options of several diameters. */
-static lp_status check_diameters(args *a, int has_diameter, int has_threshold, lp_diameters *d,
-                                 lp_err *err)
+static lp_status check_diameters(args *a, const lp_settings *set, int has_diameter,
+                                 int has_threshold, lp_diameters *d, lp_err *err)
 {
     lp_run_options *r = &a->run;
     lp_status st;
 
-    if (!a->diameters) {
+    if (set && has_diameter)
+        return lp_fail(err, LP_EARG, "--diameter and --settings: settings are for many diameters");
+    if (!a->diameters && !set) {
         const char *lone = a->method ? "merge" : a->levels ? "levels" : "threshold";
 
+        if (a->calibrate) return lp_fail(err, LP_EARG, "--calibrate: goes with --diameters");
         if (a->method || a->levels || has_threshold)
             return lp_fail(err, LP_EARG, "--%s: goes with --diameters", lone);
         return LP_OK;
@@ -99,12 +110,83 @@ static lp_status check_diameters(args *a, int has_diameter, int has_threshold, l
     if (has_diameter) return lp_fail(err, LP_EARG, "--diameter and --diameters: give one of them");
     if (r->save_flows)
         return lp_fail(err, LP_EARG, "--save_flows: goes with one --diameter, not --diameters");
-    if ((st = lp_diameters_parse(a->diameters, d, err))) return st;
-    r->merge = lp_merge_defaults();
+    if (a->diameters && (st = lp_diameters_parse(a->diameters, d, err))) return st;
+    r->diameters = a->diameters ? d->d : set->diameter;
+    r->n_diameters = a->diameters ? d->n : set->n_diameters;
+    if ((st = lp_settings_merge(set, a->method, a->levels, has_threshold, a->threshold, &r->merge,
+                                err)))
+        return st;
     r->merge.min_size = r->segment.min_size;
-    r->diameters = d->d;
-    r->n_diameters = d->n;
-    return lp_merge_text_parse(a->method, a->levels, has_threshold, a->threshold, &r->merge, err);
+    return LP_OK;
+}
+
+/* The options of --calibrate; out [PATH_MAX] is for the name of the settings. */
+static lp_status check_calibrate(const args *a, int has_threshold, char *out, lp_calibrate *c,
+                                 lp_err *err)
+{
+    if (!a->calibrate) {
+        if (!a->target && !a->settings_out) return LP_OK;
+        return lp_fail(err, LP_EARG, "--%s: goes with --calibrate",
+                       a->target ? "target" : "settings_out");
+    }
+    if (has_threshold)
+        return lp_fail(err, LP_EARG, "--threshold and --calibrate: it finds the threshold");
+    if (a->run.json) return lp_fail(err, LP_EARG, "--json: does not go with --calibrate");
+    if (!a->settings_out && !a->run.savedir)
+        return lp_fail(err, LP_EARG, "--calibrate: needs --savedir or --settings_out FILE");
+    if (!a->settings_out &&
+        snprintf(out, PATH_MAX, "%s/lipopose_settings.json", a->run.savedir) >= PATH_MAX)
+        return lp_fail(err, LP_EIO, "%s: the path is too long", a->run.savedir);
+    c->labels = a->calibrate;
+    c->settings_out = a->settings_out ? a->settings_out : out;
+    return lp_target_parse(a->target ? a->target : "f1", &c->target, err);
+}
+
+/* What this run would be as settings; model is the argv's, or NULL. */
+static void fill_settings(const args *a, const char *model, lp_settings *s)
+{
+    const lp_run_options *r = &a->run;
+
+    memset(s, 0, sizeof *s);
+    s->model = (char *)(size_t)model;
+    snprintf(s->model_sha256, sizeof s->model_sha256, "%s", r->model_sha256);
+    s->n_diameters = r->n_diameters;
+    memcpy(s->diameter, r->diameters, (size_t)r->n_diameters * sizeof *s->diameter);
+    s->merge = r->merge;
+    s->segment = r->segment;
+    s->precision = r->session.precision;
+}
+
+/* The model is that of the settings, unless another is asked for; says what else differs. */
+static lp_status check_settings(const args *a, const lp_settings *set, const lp_settings *now,
+                                lp_err *err)
+{
+    char differ[200], extra[64] = "";
+
+    if (strcmp(set->model_sha256, now->model_sha256)) {
+        if (!a->model)
+            return lp_fail(err, LP_EMISSING,
+                           "%s: made with another model than the %s here (SHA-256 %.12s..., not "
+                           "%.12s...): give the right one with --model, or calibrate again",
+                           a->settings, set->model ? set->model : "bundled one", set->model_sha256,
+                           now->model_sha256);
+        fprintf(
+            stderr,
+            "lipopose: %s was made with another model (SHA-256 %.12s...) than %s: its threshold "
+            "may not suit\n",
+            a->settings, set->model_sha256, a->model);
+    }
+    if (a->run.quiet) return LP_OK;
+    lp_settings_differences(set, now, differ);
+    if (set->merge.threshold != now->merge.threshold)
+        snprintf(differ + strlen(differ), sizeof differ - strlen(differ), "%sthreshold",
+                 *differ ? ", " : "");
+    if (*set->calibration.target)
+        snprintf(extra, sizeof extra, ", for %s on %.0f images", set->calibration.target,
+                 set->calibration.images);
+    fprintf(stderr, "lipopose: settings %s: threshold %g%s%s%s\n", a->settings,
+            set->merge.threshold, extra, *differ ? "; not as there: " : "", differ);
+    return LP_OK;
 }
 
 int lp_cmd_segment(int argc, char **argv)
@@ -113,11 +195,15 @@ int lp_cmd_segment(int argc, char **argv)
     lp_segment_options *s = &a.run.segment;
     lp_run_options *r = &a.run;
     char **names = calloc((size_t)argc + 2, sizeof *names), *model = NULL;
+    const char *name = NULL;
     lp_inputs in = {0};
     lp_err err = {0};
     lp_status st;
     lp_diameters diameters = {0};
-    char sha256[65] = "";
+    char sha256[65] = "", out[PATH_MAX];
+    lp_settings set = {0}, now;
+    const lp_settings *given = NULL;
+    lp_calibrate cal = {0};
     int n = 0, code = 0, lowhigh = 0, page = 0, diameter = 0, threshold = 0;
 
     *s = lp_segment_defaults();
@@ -147,6 +233,12 @@ int lp_cmd_segment(int argc, char **argv)
              "support, 0 to 20, that particles must exceed (10)"},
             {"levels", LP_OPT_STRING, &a.levels, "A,B,C",
              "falling thresholds; the last one counts"},
+            {"settings", LP_OPT_STRING, &a.settings, "FILE", "take all from a calibration"},
+            {"calibrate", LP_OPT_STRING, &a.calibrate, "DIR",
+             "true label images: find the threshold that meets the target"},
+            {"target", LP_OPT_STRING, &a.target, "T", "f1 (default), f2, precision=P or recall=R"},
+            {"settings_out", LP_OPT_STRING, &a.settings_out, "FILE",
+             "what calibration writes (SAVEDIR/lipopose_settings.json)"},
             {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto, cpu or cuda"},
             {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
             {"threads", LP_OPT_INT, &r->session.threads, "N", "CPU threads (all)"},
@@ -185,6 +277,14 @@ int lp_cmd_segment(int argc, char **argv)
             {"save_outlines", LP_OPT_ON, &r->save_outlines, NULL, "Cellpose's outline picture"},
             {"save_txt", LP_OPT_ON, &r->save_txt, NULL, "outlines as text for ImageJ"},
             {"save_rois", LP_OPT_ON, &r->save_rois, NULL, "outlines as ImageJ ROIs"},
+            {"save_geojson", LP_OPT_ON, &r->save_geojson, NULL, "outlines for QuPath"},
+            {"save_star", LP_OPT_ON, &r->save_star, NULL, "centres for RELION"},
+            {"save_box", LP_OPT_ON, &r->save_box, NULL, "boxes for EMAN"},
+            {"save_cbox", LP_OPT_ON, &r->save_cbox, NULL, "boxes with confidence for crYOLO"},
+            {"save_topaz", LP_OPT_ON, &r->save_topaz, NULL, "centres for Topaz"},
+            {"box_size", LP_OPT_INT, &r->box_size, "PX", "of boxes (from the particles)"},
+            {"flip_y", LP_OPT_ON, &r->flip_y, NULL,
+             "star, box, cbox: y from the last row, as RELION reads TIFF"},
             {"save_flows", LP_OPT_ON, &r->save_flows, NULL, "flows as TIFF"},
             {"save_h5", LP_OPT_ON, &r->save_h5, NULL, "masks, flows and cellprob as HDF5"},
             {"json", LP_OPT_ON, &r->json, NULL, "one JSON record per image on stdout"},
@@ -236,6 +336,15 @@ int lp_cmd_segment(int argc, char **argv)
             free(names);
             return 0;
         }
+        if (a.settings) {
+            if (lp_settings_read(a.settings, &set, &err)) {
+                st = LP_EMISSING;
+                goto done;
+            }
+            given = &set;
+            *s = set.segment; /* the command line over it */
+            if ((st = lp_options_parse(table, argc, argv, names, &n, seen, &err))) goto done;
+        }
         for (i = 0; table[i].name; i++) {
             if (!strcmp(table[i].name, "lowhigh")) lowhigh = seen[i];
             if (!strcmp(table[i].name, "page")) page = seen[i];
@@ -243,28 +352,38 @@ int lp_cmd_segment(int argc, char **argv)
             if (!strcmp(table[i].name, "threshold")) threshold = seen[i];
         }
     }
-    fill_thresholds(s, a.diameters != NULL);
-    if ((st = check(&a, lowhigh, page, &err))) goto done;
-    if ((st = check_diameters(&a, diameter, threshold, &diameters, &err))) goto done;
+    fill_thresholds(s, a.diameters || given);
+    if ((st = check(&a, given, lowhigh, page, &err))) goto done;
+    if ((st = check_diameters(&a, given, diameter, threshold, &diameters, &err))) goto done;
+    if ((st = check_calibrate(&a, threshold, out, &cal, &err))) goto done;
     if (a.dir) names[n++] = (char *)(size_t)a.dir;
     if (a.image_path) names[n++] = (char *)(size_t)a.image_path;
     if (n == 0) {
         st = lp_fail(&err, LP_EARG, "no images given: name files or folders, or see --help");
         goto done;
     }
-    if ((st = lp_inputs_find_model(a.model, &model, &err))) goto done;
+    name = a.model ? a.model : given ? given->model : NULL;
+    if ((st = lp_inputs_find_model(name, &model, &err))) goto done;
     r->model = model;
-    r->model_name = a.model ? a.model : "emps (bundled)";
+    r->model_name = name ? name : "emps (bundled)";
     if ((r->save_h5 || r->n_diameters) && (st = lp_sha256_file(model, sha256, &err))) goto done;
     r->model_sha256 = sha256;
+    if (r->n_diameters) fill_settings(&a, name, &now);
+    if (given && (st = check_settings(&a, given, &now, &err))) goto done;
     a.find.savedir = r->savedir;
     if (r->savedir && (st = lp_inputs_make_folder(r->savedir, &err))) goto done;
     if ((st = lp_inputs_find(names, n, &a.find, &in, &err))) goto done;
-    code = lp_segment_run(&in, r);
+    if (cal.labels) {
+        cal.settings = now;
+        code = lp_calibrate_run(&in, r, &cal);
+    } else {
+        code = lp_segment_run(&in, r);
+    }
 done:
     if (st) code = fail(st, &err);
     lp_inputs_free(&in);
     lp_diameters_free(&diameters);
+    lp_settings_free(&set);
     free(model);
     free(names);
     return code;

@@ -5,15 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "read.h"
+#include "read_outlines.h"
 
 /* The longest first: _cp_masks ends in _masks. */
-static const char *const endings[] = {"_cp_masks", "_labels", "_truth", "_masks",
-                                      "_label",    "_mask",   "_gt"};
-enum { CP_MASKS = 0, N_ENDINGS = sizeof endings / sizeof *endings, PLAIN = N_ENDINGS };
+static const char *const endings[] = {"_cp_masks", "_outlines", "_RoiSet", "_labels", "_truth",
+                                      "_masks",    "_label",    "_rois",   "_mask",   "_gt"};
+enum { CP_MASKS = 0, OUTLINES, ROI_SET, ROIS = 7, N_ENDINGS = 10, PLAIN = N_ENDINGS };
+
+#define RUN "_lipopose.h5"
 
 typedef enum { TRUTH, PRED, IMAGE } role;
 
@@ -66,14 +70,20 @@ static size_t stem_length(const char *name)
     return n;
 }
 
+static int is_outlines_ending(int k)
+{
+    return k == OUTLINES || k == ROI_SET || k == ROIS;
+}
+
 /* Index of the ending of name's stem, or PLAIN; *n: length without it. */
 static int ending_of(const char *name, size_t *n)
 {
-    int k;
+    int k, outlines = lp_outlines_is_name(name);
 
     *n = stem_length(name);
     for (k = 0; k < N_ENDINGS; k++)
-        if (*n > strlen(endings[k]) && ends_with(name, *n, endings[k])) {
+        if (*n > strlen(endings[k]) && ends_with(name, *n, endings[k]) &&
+            (outlines || !is_outlines_ending(k))) {
             *n -= strlen(endings[k]);
             break;
         }
@@ -90,19 +100,31 @@ static int by_name(const void *a, const void *b)
                               : strcmp(x->path, y->path);
 }
 
+/* Smaller is preferred: see eval_files.h. */
+static int rank_of(int ending, int outlines, int tiff, role r)
+{
+    static const int rank[2][4] = {{2, 1, 0, 3},
+                                   {0, 2, 1, 3}}; /* cp_masks, outlines, labels, other */
+    int kind = outlines ? 1 : ending == CP_MASKS ? 0 : ending == PLAIN ? 3 : 2;
+
+    return 2 * rank[r == PRED][kind] + !tiff;
+}
+
 static lp_status add(entries *l, const char *dir, const char *file, role r, lp_err *err)
 {
     size_t n, need = (dir ? strlen(dir) : 0) + strlen(file) + 2, stem = stem_length(file);
     const char *base = file_name(file);
     int k = ending_of(base, &n), tiff = !strncmp(file + stem, ".tif", 4);
+    int outlines = lp_outlines_is_name(base), run = r == PRED && lp_eval_is_run(file);
     entry *e = realloc(l->e, (size_t)(l->n + 1) * sizeof *e);
 
     if (!e) return lp_fail_mem(err, "list of files", (double)need);
     l->e = e;
     e += l->n;
-    e->plain = k == PLAIN;
+    e->plain = k == PLAIN && !outlines && !run;
+    if (run) n = strlen(base) - strlen(RUN);
     if (r == IMAGE && !e->plain) return LP_OK;
-    e->rank = 2 * (k == PLAIN ? 2 : (k == CP_MASKS) == (r == PRED) ? 0 : 1) + !tiff;
+    e->rank = run ? 99 : rank_of(k, outlines, tiff, r);
     e->path = malloc(need);
     e->name = strndup(base, n);
     if (!e->path || !e->name) {
@@ -138,6 +160,19 @@ static void choose(entries *l, role r)
     l->n = k;
 }
 
+/* Any .zip may be named, but in a folder it should say that it has ROIs. */
+static int wanted(const char *name, role r)
+{
+    size_t n = strlen(name);
+
+    if (*name == '.') return 0;
+    if (lp_read_is_image_name(name) || (r == PRED && lp_eval_is_run(name))) return 1;
+    if (r == IMAGE || !lp_outlines_is_name(name)) return 0;
+    if (n < 4 || strcasecmp(name + n - 4, ".zip")) return 1;
+    return (n >= 8 && !strncasecmp(name + n - 8, "rois", 4)) ||
+           (n >= 10 && !strncasecmp(name + n - 10, "RoiSet", 6));
+}
+
 static lp_status list(const char *dir, role r, entries *out, lp_err *err)
 {
     entries l = {0};
@@ -147,13 +182,14 @@ static lp_status list(const char *dir, role r, entries *out, lp_err *err)
 
     if (!f) return lp_fail(err, LP_EIO, "%s: cannot open the folder: %s", dir, strerror(errno));
     while (!st && (d = readdir(f)))
-        if (d->d_name[0] != '.' && lp_read_is_image_name(d->d_name))
-            st = add(&l, dir, d->d_name, r, err);
+        if (wanted(d->d_name, r)) st = add(&l, dir, d->d_name, r, err);
     closedir(f);
     choose(&l, r);
     if (!st && !l.n)
         st = lp_fail(err, LP_EIO, "%s: no %s there", dir,
-                     r == IMAGE ? "images" : "label images (TIFF or PNG)");
+                     r == IMAGE
+                         ? "images"
+                         : "label images (TIFF or PNG) or outlines (.geojson, _rois.zip, .roi)");
     if (st) {
         free_entries(&l);
         return st;
@@ -174,15 +210,23 @@ static const entry *find(const entries *l, const char *name)
     return l->n ? bsearch(&key, l->e, (size_t)l->n, sizeof key, by_name_only) : NULL;
 }
 
-/* NAME_particles.csv beside the prediction; NULL also where there is none. */
-static char *table_of(const char *pred)
+int lp_eval_is_run(const char *path)
+{
+    const char *base = file_name(path);
+
+    return strlen(base) > strlen(RUN) && ends_with(base, strlen(base), RUN);
+}
+
+/* NAME + ending beside the prediction; NULL also where there is none. */
+static char *beside(const char *pred, const char *ending)
 {
     size_t dir = (size_t)(file_name(pred) - pred), n;
-    char *s = malloc(strlen(pred) + 16);
+    char *s = malloc(strlen(pred) + 24);
 
     if (!s) return NULL;
     ending_of(pred + dir, &n);
-    sprintf(s, "%.*s_particles.csv", (int)(dir + n), pred);
+    if (lp_eval_is_run(pred)) n = strlen(pred + dir) - strlen(RUN);
+    sprintf(s, "%.*s%s", (int)(dir + n), pred, ending);
     if (!access(s, R_OK)) return s;
     free(s);
     return NULL;
@@ -194,6 +238,16 @@ static int natural(const void *a, const void *b)
     int c = strverscmp(x->name, y->name);
 
     return c ? c : strcmp(x->name, y->name);
+}
+
+static void free_item(lp_eval_item *x)
+{
+    free(x->name);
+    free(x->truth);
+    free(x->pred);
+    free(x->table);
+    free(x->image);
+    free(x->run);
 }
 
 static int same_file(const char *a, const char *b)
@@ -209,6 +263,26 @@ static char *copy(const entry *e, int *failed)
 
     if (e && !s) *failed = 1;
     return s;
+}
+
+/* An image called name in the folder of file, or NULL. */
+static char *image_beside(const char *file, const char *name)
+{
+    size_t n = (size_t)(file_name(file) - file), k;
+    char *dir = n ? strndup(file, n) : strdup("./"), *found = NULL;
+    DIR *f = dir ? opendir(dir) : NULL;
+    struct dirent *d;
+
+    while (f && !found && (d = readdir(f))) {
+        if (d->d_name[0] == '.' || !lp_read_is_image_name(d->d_name)) continue;
+        if (ending_of(d->d_name, &k) != PLAIN || k != strlen(name) || memcmp(d->d_name, name, k))
+            continue;
+        if ((found = malloc(n + strlen(d->d_name) + 1)))
+            sprintf(found, "%.*s%s", (int)n, file, d->d_name);
+    }
+    if (f) closedir(f);
+    free(dir);
+    return found;
 }
 
 static lp_status pair(const entries *t, const entries *p, const entries *im, int files,
@@ -227,12 +301,17 @@ static lp_status pair(const entries *t, const entries *p, const entries *im, int
         x->pred = copy(e, &failed);
         x->image = copy(files && im->n == 1 ? &im->e[0] : find(im, t->e[i].name), &failed);
         if (failed || !x->name || !x->truth) return lp_fail_mem(err, "list of files", 1);
+        if (!x->image && lp_outlines_is_name(x->truth)) {
+            x->image = image_beside(x->truth, x->name);
+            if (!x->image && x->pred) x->image = image_beside(x->pred, x->name);
+        }
         if (e && same_file(x->truth, x->pred)) { /* one folder for both, and no _cp_masks */
             free(x->pred);
             x->pred = NULL;
             *itself = x->truth;
         } else if (e) {
-            x->table = table_of(e->path);
+            x->run = beside(e->path, RUN);
+            if (!lp_eval_is_run(e->path)) x->table = beside(e->path, "_particles.csv");
         }
     }
     qsort(f->item, (size_t)f->n, sizeof *f->item, natural);
@@ -297,6 +376,47 @@ done:
     return st;
 }
 
+lp_status lp_eval_files_runs(const char *truth, char *const *runs, int n, lp_eval_files *out,
+                             lp_err *err)
+{
+    lp_eval_files f = {0};
+    entries t = {0}, p = {0}, none = {0};
+    const char *itself = NULL;
+    int folder = 0, i, k = 0;
+    lp_status st;
+
+    if ((st = kind_of(truth, &folder, err))) return st;
+    if ((st = gather(truth, folder, TRUTH, &t, err))) goto done;
+    for (i = 0; i < n; i++)
+        if ((st = add(&p, NULL, runs[i], PRED, err))) goto done;
+    if (p.n) qsort(p.e, (size_t)p.n, sizeof *p.e, by_name);
+    if ((st = pair(&t, &p, &none, 0, &f, &itself, err))) goto done;
+    for (i = 0; i < f.n; i++) {
+        lp_eval_item x = f.item[i];
+
+        if (x.pred) {
+            f.item[i] = f.item[k];
+            f.item[k++] = x;
+        }
+    }
+    for (i = k; i < f.n; i++) free_item(&f.item[i]);
+    f.n = k;
+    if (!k) {
+        st = lp_fail(err, LP_EARG,
+                     "no label image of %s belongs to one of the images: %s_labels.tif is "
+                     "looked for, for example",
+                     truth, n ? p.e[0].name : "NAME");
+        goto done;
+    }
+    *out = f;
+    memset(&f, 0, sizeof f);
+done:
+    free_entries(&t);
+    free_entries(&p);
+    lp_eval_files_free(&f);
+    return st;
+}
+
 static int has_name(const lp_eval_files *f, const char *name)
 {
     int i;
@@ -307,17 +427,19 @@ static int has_name(const lp_eval_files *f, const char *name)
 }
 
 lp_status lp_eval_files_picks(const char *truth, const char *pred, const lp_picks *picks,
-                              lp_eval_files *out, lp_err *err)
+                              const char *images, lp_eval_files *out, lp_err *err)
 {
     lp_eval_files f = {0};
-    entries t = {0}, none = {0};
+    entries t = {0}, none = {0}, im = {0};
     const char *itself = NULL;
-    int folder = 0, i, common = 0;
+    int folder = 0, image_folder = 0, i, common = 0;
     lp_status st;
 
     if ((st = kind_of(truth, &folder, err))) return st;
     if ((st = gather(truth, folder, TRUTH, &t, err))) goto done;
-    if ((st = pair(&t, &none, &none, 0, &f, &itself, err))) goto done;
+    if (images && (st = kind_of(images, &image_folder, err))) goto done;
+    if (images && (st = gather(images, image_folder, IMAGE, &im, err))) goto done;
+    if ((st = pair(&t, &none, &im, 0, &f, &itself, err))) goto done;
     for (i = 0; i < f.n; i++) {
         if (lp_picks_find(picks, f.item[i].name) < 0) continue;
         common++;
@@ -342,6 +464,7 @@ lp_status lp_eval_files_picks(const char *truth, const char *pred, const lp_pick
     memset(&f, 0, sizeof f);
 done:
     free_entries(&t);
+    free_entries(&im);
     lp_eval_files_free(&f);
     return st;
 }
@@ -351,13 +474,7 @@ void lp_eval_files_free(lp_eval_files *f)
     int i;
 
     if (!f) return;
-    for (i = 0; i < f->n; i++) {
-        free(f->item[i].name);
-        free(f->item[i].truth);
-        free(f->item[i].pred);
-        free(f->item[i].table);
-        free(f->item[i].image);
-    }
+    for (i = 0; i < f->n; i++) free_item(&f->item[i]);
     free(f->item);
     free(f->extra);
     memset(f, 0, sizeof *f);

@@ -21,9 +21,10 @@
 typedef struct {
     int x, y, w, h, score, name;
     int corner;
+    int bare; /* names are without extension */
 } columns;
 
-static const columns no_columns = {-1, -1, -1, -1, -1, -1, 0};
+static const columns no_columns = {-1, -1, -1, -1, -1, -1, 0, 0};
 
 lp_picks_kind lp_picks_kind_of(const char *path)
 {
@@ -35,15 +36,16 @@ lp_picks_kind lp_picks_kind_of(const char *path)
     return strcasecmp(dot, ".txt") ? LP_PICKS_NONE : LP_PICKS_TXT;
 }
 
-/* The image that a file name, or a name in a table, stands for. */
-static void image_name(const char *s, char out[256])
+/* The image that a file name, or a name in a table, stands for. bare: a name that has no extension
+ * (Topaz's), so that only an image's is taken off. */
+static void image_name(const char *s, int bare, char out[256])
 {
     static const char *const ends[] = {"_autopick", "_manualpick", "_topazpicks", "_cbox"};
     const char *slash = strrchr(s, '/'), *dot;
     size_t n, k;
 
     if (slash) s = slash + 1;
-    dot = strrchr(s, '.');
+    dot = bare && !lp_read_is_image_name(s) ? NULL : strrchr(s, '.');
     n = dot && dot > s ? (size_t)(dot - s) : strlen(s);
     for (k = 0; k < sizeof ends / sizeof *ends; k++) {
         size_t m = strlen(ends[k]);
@@ -92,15 +94,20 @@ static lp_status push(lp_picks *p, const lp_pick *q, lp_err *err)
     return LP_OK;
 }
 
-/* Splits line at white space, in place. */
-static int split(char *line, char **f)
+/* Splits line at white space, in place; at tabs alone where a Topaz table has them, as names may
+ * have spaces. A word in quotes (STAR) has its spaces, too; the quotes are dropped. */
+static int split(char *line, lp_picks_kind kind, char **f)
 {
-    char *save, *t;
+    const char *white = kind == LP_PICKS_TXT && strchr(line, '\t') ? "\t\r" : " \t\r";
+    char *s = line, quote;
     int n = 0;
 
-    for (t = strtok_r(line, " \t\r", &save); t && n < MAX_FIELDS;
-         t = strtok_r(NULL, " \t\r", &save))
-        f[n++] = t;
+    for (s += strspn(s, white); *s && n < MAX_FIELDS; s += strspn(s, white)) {
+        quote = kind == LP_PICKS_STAR && (*s == '"' || *s == '\'') ? *s : 0;
+        f[n++] = s += quote != 0;
+        s += quote ? strcspn(s, (char[2]){quote, 0}) : strcspn(s, white);
+        if (*s) *s++ = 0;
+    }
     return n;
 }
 
@@ -129,7 +136,7 @@ static lp_status row(lp_picks *p, char **f, int n, const columns *c, int image, 
     q.y += h / 2;
     if (!number(f, n, c->score, &q.score)) q.score = NAN;
     if (c->name >= 0) {
-        image_name(f[c->name], name);
+        image_name(f[c->name], c->bare, name);
         if ((st = name_index(p, name, &q.image, err))) return st;
     }
     return push(p, &q, err);
@@ -206,9 +213,9 @@ lp_status lp_picks_parse(const char *text, size_t n, lp_picks_kind kind, const c
     int image = -1, k;
     lp_status st;
 
-    if (kind == LP_PICKS_BOX) r.c = (columns){0, 1, 2, 3, 4, -1, 1};
-    if (kind == LP_PICKS_TXT) r.c = (columns){1, 2, -1, -1, 3, 0, 0};
-    image_name(name, own);
+    if (kind == LP_PICKS_BOX) r.c = (columns){0, 1, 2, 3, 4, -1, 1, 0};
+    if (kind == LP_PICKS_TXT) r.c = (columns){1, 2, -1, -1, 3, 0, 0, 1};
+    image_name(name, 0, own);
     if (kind == LP_PICKS_BOX && (st = name_index(p, own, &image, err))) return st;
     for (; s < end; s = nl + 1) {
         int is_row;
@@ -220,7 +227,7 @@ lp_status lp_picks_parse(const char *text, size_t n, lp_picks_kind kind, const c
             return lp_fail(err, LP_EFORMAT, "line %lld is no text of a table", (long long)r.line);
         memcpy(line, s, (size_t)(nl - s));
         line[nl - s] = 0;
-        if (!(k = split(line, f))) continue;
+        if (!(k = split(line, kind, f))) continue;
         is_row = kind == LP_PICKS_STAR  ? star_row(&r, f, k)
                  : kind == LP_PICKS_TXT ? txt_row(&r, f, k)
                                         : *f[0] != '#';

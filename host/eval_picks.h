@@ -1,12 +1,14 @@
-/* eval_picks - coordinates of other pickers: a particle is a point with, maybe, a score.
+/* eval_picks - coordinates of other pickers, and our own (write_coords.h): a particle is a point
+ * with, maybe, a score.
  *
  * .box (EMAN, crYOLO): x y width height, the box's corner nearest to (0, 0); one file per image.
  * .cbox (crYOLO 1.8 or later, STAR): _CoordinateX/Y is that corner, _Width and _Height,
  * _Confidence. .star (RELION, crYOLO, Topaz): _rlnCoordinateX/Y is the centre,
  * _rlnAutopickFigureOfMerit, _rlnMicrographName where one file is for many images. .txt (Topaz):
- * image_name, x_coord, y_coord, score, with or without that header line. y counts from the first
- * row of the file, as in MRC; pixels are those of the labels, so picks made on reduced micrographs
- * must be scaled first. */
+ * image_name, x_coord, y_coord, score, with or without that header line. Pixels count from 0 at the
+ * centre of the first one, y from the first row of the file, as in MRC; what RELION, EMAN and
+ * crYOLO picked on TIFF counts from the last row (lp_eval_options.flip_y, write_coords.h). Pixels
+ * are those of the labels, so picks made on reduced micrographs must be scaled first. */
 #ifndef LP_EVAL_PICKS_H
 #define LP_EVAL_PICKS_H
 

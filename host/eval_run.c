@@ -5,23 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "read.h"
+#include "eval_labels.h"
 
-/* Both label images of an item; without a prediction, an empty one. */
-static lp_status read_pair(const lp_eval_item *f, lp_labels *t, lp_labels *p, lp_err *err)
-{
-    lp_status st = lp_read_labels(f->truth, t, err);
-
-    if (st) return st;
-    return f->pred ? lp_read_labels(f->pred, p, err) : lp_labels_new(p, t->Ly, t->Lx, err);
-}
-
-static lp_status evaluate(const lp_eval_item *f, double boundary_scale, lp_eval_result *r,
+static lp_status evaluate(const lp_eval_item *f, const lp_eval_options *opt, lp_eval_result *r,
                           lp_err *note)
 {
     lp_labels t = {0}, p = {0};
     lp_err *err = &r->failed, why;
-    lp_status st = read_pair(f, &t, &p, err);
+    lp_status st = lp_eval_read_pair(f, &opt->merge, &t, &p, err);
 
     if (st) goto done;
     r->Ly = t.Ly;
@@ -36,7 +27,7 @@ static lp_status evaluate(const lp_eval_item *f, double boundary_scale, lp_eval_
         st = lp_fail_mem(err, f->truth, r->o.nt * 4.0);
         goto done;
     }
-    if ((st = lp_eval_count(&r->o, &t, &p, boundary_scale, &r->c, r->pred_of, err))) goto done;
+    if ((st = lp_eval_count(&r->o, &t, &p, opt->boundary_scale, &r->c, r->pred_of, err))) goto done;
     r->s = lp_eval_score(&r->c);
     if (!f->table && r->o.np) goto done;
     r->support = malloc(((size_t)r->o.np + 1) * sizeof *r->support);
@@ -80,8 +71,27 @@ static lp_status score_points(const lp_picks *picks, int image, const int32_t *h
     return LP_OK;
 }
 
+/* Of several points in a particle, the first is right. */
+static lp_status right_points(const int32_t *hit, lp_eval_result *r)
+{
+    uint8_t *seen = calloc((size_t)r->o.nt + 1, 1);
+    int64_t i;
+
+    if (!seen || !(r->right = calloc((size_t)r->c.n_pred + 1, 1))) {
+        free(seen);
+        return lp_fail_mem(&r->failed, r->file->truth, (double)r->c.n_pred);
+    }
+    for (i = 0; i < r->c.n_pred; i++) {
+        if (hit[i] < 0 || seen[hit[i]]) continue;
+        seen[hit[i]] = r->right[i] = 1;
+    }
+    free(seen);
+    return LP_OK;
+}
+
 /* Predictions are points; o has no predicted particles then. */
-static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks, lp_eval_result *r)
+static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks,
+                                 const lp_eval_options *opt, lp_eval_result *r)
 {
     lp_labels t = {0}, none = {0};
     double(*yx)[2] = malloc(((size_t)picks->n + 1) * sizeof *yx);
@@ -100,7 +110,8 @@ static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks, l
         yx[n][0] = picks->pick[i].y;
         yx[n++][1] = picks->pick[i].x;
     }
-    if ((st = lp_read_labels(f->truth, &t, err))) goto done;
+    if ((st = lp_eval_labels_read(f, f->truth, 0, 0, &t, err))) goto done;
+    for (i = 0; i < n && opt->flip_y; i++) yx[i][0] = t.Ly - 1 - yx[i][0];
     r->Ly = t.Ly;
     r->Lx = t.Lx;
     if ((st = lp_labels_new(&none, t.Ly, t.Lx, err))) goto done;
@@ -111,6 +122,9 @@ static lp_status evaluate_points(const lp_eval_item *f, const lp_picks *picks, l
     }
     lp_eval_count_points(&r->o, &t, yx, n, &r->c, r->found, hit);
     if ((st = score_points(picks, image, hit, r))) goto done;
+    if ((st = right_points(hit, r))) goto done;
+    r->yx = yx;
+    yx = NULL;
     r->s = lp_eval_score(&r->c);
 done:
     free(yx);
@@ -238,8 +252,8 @@ lp_status lp_eval_run(const lp_eval_files *files, const lp_picks *picks, const l
     for (i = 0; i < s.n; i++) {
         s.item[i].file = &files->item[i];
         s.item[i].missing = !files->item[i].pred;
-        if (!(picks ? evaluate_points(&files->item[i], picks, &s.item[i])
-                    : evaluate(&files->item[i], opt->boundary_scale, &s.item[i], &notes[i])))
+        if (!(picks ? evaluate_points(&files->item[i], picks, opt, &s.item[i])
+                    : evaluate(&files->item[i], opt, &s.item[i], &notes[i])))
             s.item[i].failed.status = LP_OK;
     }
     memset(note, 0, sizeof *note);
@@ -264,6 +278,8 @@ void lp_eval_set_free(lp_eval_set *s)
         free(s->item[i].pred_of);
         free(s->item[i].found);
         free(s->item[i].best);
+        free(s->item[i].yx);
+        free(s->item[i].right);
         free(s->item[i].support);
     }
     free(s->item);

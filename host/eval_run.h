@@ -3,14 +3,17 @@
 #define LP_EVAL_RUN_H
 
 #include "eval_files.h"
+#include "eval_runs.h"
 #include "eval_support.h"
 
 typedef struct {
     double boundary_scale;
     int n_edges;
     const double *edges; /* [n_edges] px, ascending: classes below the first ... above the last */
+    int flip_y;          /* 1: y of coordinates counts from the last row */
     int missing_zero;    /* 1: an image without prediction counts as one without particles */
     int threads;         /* images at a time; 0: all that the process may use */
+    lp_merge_options merge; /* of predictions that are saved runs */
 } lp_eval_options;
 
 typedef struct {
@@ -24,6 +27,8 @@ typedef struct {
     double *support;  /* [o.np], or NULL without a table; of points: [c.n_pred] their scores, or
                          NULL where not all have one */
     double *best;     /* [o.nt] of points with scores: the best in the particle, NaN without one */
+    double (*yx)[2];  /* [c.n_pred] of points: where they are, px */
+    uint8_t *right;   /* [c.n_pred] of points: 1 for the first in a true particle */
     lp_eval_counts c;
     lp_eval_scores s;
 } lp_eval_result;
@@ -37,6 +42,7 @@ typedef struct {
     int n_cls;
     lp_eval_point *curve; /* [n_curve]; 0 where a table is missing or support does not vary */
     int n_curve;
+    const lp_eval_sweep *sweep; /* the caller may set it for the writers; NULL: none */
 } lp_eval_set;
 
 /* picks: NULL, or the predictions where they are coordinates: then only the centre scores and the

@@ -200,6 +200,7 @@ typedef struct {
     uint32_t *masks; /* [Ly][Lx] 0 background, 1 .. n in order of acceptance: best first */
     uint32_t n;
     lp_merged_particle *particle; /* [n] of particle i+1 */
+    double support_max; /* the largest there can be: 20 of scale, else the number of diameters */
 } lp_merged;
 
 /* On success *out is the caller's (lp_merged_free). A lower threshold only adds particles at the

@@ -6,6 +6,7 @@
 
 #include "big_alloc.h"
 #include "detmath.h"
+#include "merge_support.h"
 
 static const double default_level[] = {20, 15, 10, 8, 5, 3, 2, 1, 0};
 
@@ -129,6 +130,7 @@ lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merge
         lp_merged_free(&m);
         return st;
     }
+    m.support_max = o.method == LP_MERGE_SCALE ? LP_SUPPORT_MAX : s->n;
     *out = m;
     return LP_OK;
 }

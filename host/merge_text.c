@@ -52,3 +52,11 @@ lp_status lp_merge_text_parse(const char *method, const char *levels, int has_th
     }
     return levels ? parse_levels(levels, o, err) : LP_OK;
 }
+
+const char *lp_merge_text_name(lp_merge_method method)
+{
+    size_t i = 0;
+
+    while (methods[i].method != method) i++;
+    return methods[i].name;
+}

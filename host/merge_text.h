@@ -10,4 +10,7 @@
 lp_status lp_merge_text_parse(const char *method, const char *levels, int has_threshold,
                               double threshold, lp_merge_options *o, lp_err *err);
 
+/* The name of a method. */
+const char *lp_merge_text_name(lp_merge_method method);
+
 #endif

@@ -211,6 +211,17 @@ static lp_status get_int(hid_t file, const char *path, const char *name, double 
     return LP_OK;
 }
 
+/* NaN where it is absent. */
+static lp_status get_optional(hid_t file, const char *path, const char *name, double *v,
+                              lp_err *err)
+{
+    int n = 0;
+    lp_status st = lp_hdf5_numbers(file, path, name, 1, v, 1, &n, err);
+
+    if (!st && n == 0) *v = NAN;
+    return st;
+}
+
 lp_status lp_read_run(const char *path, lp_saved_run *out, lp_err *err)
 {
     lp_saved_run r = {0};
@@ -233,6 +244,10 @@ lp_status lp_read_run(const char *path, lp_saved_run *out, lp_err *err)
     if ((st = check_format(file, path, err))) goto done;
     if ((st = lp_hdf5_text(file, path, "image", 0, &r.image, err))) goto done;
     if ((st = lp_hdf5_text(file, path, "model", 0, &r.model, err))) goto done;
+    if ((st = lp_hdf5_text(file, path, "model_sha256", 1, &r.model_sha256, err))) goto done;
+    if ((st = get_optional(file, path, "flow_threshold", &r.flow_threshold, err))) goto done;
+    if ((st = get_optional(file, path, "cellprob_threshold", &r.cellprob_threshold, err)))
+        goto done;
     if ((st = get_int(file, path, "page", 1, 1e9, &r.page, err))) goto done;
     if ((st = get_int(file, path, "min_size", -2147483647.0, 2147483647.0, &r.min_size, err)))
         goto done;
@@ -262,6 +277,7 @@ void lp_saved_run_free(lp_saved_run *r)
     if (!r) return;
     free(r->image);
     free(r->model);
+    free(r->model_sha256);
     lp_layers_free(&r->layers);
     memset(r, 0, sizeof *r);
 }

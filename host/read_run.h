@@ -8,11 +8,13 @@
 #include "layers.h"
 
 typedef struct {
-    char *image, *model; /* as segment was given them; owned */
-    int page;            /* 1-based */
-    int min_size;        /* of segment */
-    double pixel_nm;     /* 0 unknown */
-    lp_layers *layers;   /* owned */
+    char *image, *model;                       /* as segment was given them; owned */
+    char *model_sha256;                        /* "" unknown; owned */
+    double flow_threshold, cellprob_threshold; /* of segment, NaN unknown */
+    int page;                                  /* 1-based */
+    int min_size;                              /* of segment */
+    double pixel_nm;                           /* 0 unknown */
+    lp_layers *layers;                         /* owned */
 } lp_saved_run;
 
 /* LP_EIO, LP_EFORMAT (also for a run of one diameter, which has nothing to merge, and for a file

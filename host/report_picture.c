@@ -1,5 +1,6 @@
 #include "report_picture.h"
 
+#include <math.h>
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,25 +119,47 @@ static lp_status encode(const canvas *c, uint8_t **out, size_t *n, lp_err *err)
     return LP_OK;
 }
 
+/* An upright cross on a point of the source. */
+static void cross(canvas *c, const double yx[2], const uint8_t colour[3])
+{
+    enum { ARM = 5 };
+    double y = yx[0] * c->den / c->num, x = yx[1] * c->den / c->num;
+    int i, k, cy, cx;
+
+    if (!(y > -1e6 && y < 1e6 && x > -1e6 && x < 1e6)) return;
+    cy = (int)floor(y + 0.5);
+    cx = (int)floor(x + 0.5);
+    for (i = -ARM; i <= ARM; i++)
+        for (k = 0; k < 2; k++) {
+            int at[2][2] = {{cy + i, cx + k}, {cy + k, cx + i}}, j;
+
+            for (j = 0; j < 2; j++)
+                if (at[j][0] >= 0 && at[j][1] >= 0 && at[j][0] < c->Ly && at[j][1] < c->Lx)
+                    memcpy(c->rgb + ((size_t)at[j][0] * c->Lx + at[j][1]) * 3, colour, 3);
+        }
+}
+
 /* kind_t: 1 found; kind_p: 1 right. */
 static void kinds(const lp_eval_result *r, uint8_t *kind_t, uint8_t *kind_p)
 {
     int32_t i;
 
     for (i = 0; i < r->o.nt; i++) {
-        if (r->pred_of[i] < 0) continue;
+        if (r->found ? !r->found[i] : r->pred_of[i] < 0) continue;
         kind_t[i] = 1;
+        if (r->found) continue;
         kind_p[r->pred_of[i]] = 1;
     }
 }
 
-lp_status lp_report_picture(const lp_eval_result *r, int max_side, uint8_t **png, size_t *n,
-                            int *on_image, lp_err *err)
+lp_status lp_report_picture(const lp_eval_result *r, const lp_merge_options *merge, int max_side,
+                            uint8_t **png, size_t *n, int *on_image, lp_err *err)
 {
     lp_labels t = {0}, p = {0};
     canvas c = {.num = 1, .den = 1};
     uint8_t *kind_t = calloc((size_t)r->o.nt + 1, 1), *kind_p = calloc((size_t)r->o.np + 1, 1);
     int side = r->Ly > r->Lx ? r->Ly : r->Lx, with_image = 0, y, x;
+    int64_t i;
     lp_status st = LP_OK;
 
     if (side > max_side) c.num = (side + max_side - 1) / max_side;
@@ -144,8 +167,7 @@ lp_status lp_report_picture(const lp_eval_result *r, int max_side, uint8_t **png
     c.Ly = (int)(((int64_t)r->Ly * c.den + c.num - 1) / c.num);
     c.Lx = (int)(((int64_t)r->Lx * c.den + c.num - 1) / c.num);
     c.thick = 2;
-    if ((st = lp_read_labels(r->file->truth, &t, err))) goto done;
-    if (r->file->pred && (st = lp_read_labels(r->file->pred, &p, err))) goto done;
+    if ((st = lp_eval_read_pair(r->file, merge, &t, r->c.points ? NULL : &p, err))) goto done;
     if (t.Ly != r->Ly || t.Lx != r->Lx || (p.data && (p.Ly != r->Ly || p.Lx != r->Lx))) {
         st = lp_fail(err, LP_EIO, "%s: changed while it was evaluated", r->file->truth);
         goto done;
@@ -163,6 +185,7 @@ lp_status lp_report_picture(const lp_eval_result *r, int max_side, uint8_t **png
     if (p.data) outlines(&c, &p, r->o.pred_id, r->o.np, kind_p, 1, right);
     outlines(&c, &t, r->o.true_id, r->o.nt, kind_t, 0, missed);
     if (p.data) outlines(&c, &p, r->o.pred_id, r->o.np, kind_p, 0, wrong);
+    for (i = 0; r->yx && i < r->c.n_pred; i++) cross(&c, r->yx[i], r->right[i] ? right : wrong);
     if ((st = encode(&c, png, n, err))) goto done;
     *on_image = with_image;
 done:

@@ -15,25 +15,19 @@ static void begin(FILE *f, const char *title)
             title, W, H, title);
 }
 
-static void end(FILE *f, const char *x_name, const lp_plot_series *s, int n, int bars)
+/* Also ends the drawing and begins the legend. */
+static void x_title(FILE *f, const char *x_name)
 {
-    int i;
+    fprintf(f, "<text x=%g y=%d text-anchor=middle>%s</text>\n</svg><p class=legend>",
+            (LEFT + W - RIGHT) / 2.0, H - 8, x_name);
+}
 
-    fprintf(f, "<text x=%g y=%d text-anchor=middle>%s</text>\n", (LEFT + W - RIGHT) / 2.0, H - 8,
-            x_name);
-    fputs("</svg><p class=legend>", f);
-    for (i = 0; i < n; i++)
-        if (bars)
-            fprintf(f,
-                    "<span><svg class=key viewBox=\"0 0 24 12\"><rect width=24 height=12 "
-                    "fill=\"%s\" /></svg>%s</span> ",
-                    s[i].colour, s[i].name);
-        else
-            fprintf(f,
-                    "<span><svg class=key viewBox=\"0 0 24 12\"><path d=\"M0 6H24\" "
-                    "stroke=\"%s\" stroke-dasharray=\"%s\" /></svg>%s</span> ",
-                    s[i].colour, s[i].dash, s[i].name);
-    fputs("</p></figure>\n", f);
+static void line_key(FILE *f, const char *colour, const char *dash, const char *name)
+{
+    fprintf(f,
+            "<span><svg class=key viewBox=\"0 0 24 12\"><path d=\"M0 6H24\" "
+            "stroke=\"%s\" stroke-dasharray=\"%s\" /></svg>%s</span> ",
+            colour, dash, name);
 }
 
 /* A round step that gives about n marks over range. */
@@ -74,30 +68,93 @@ static void x_mark(FILE *f, double at, double v)
             at, H - BOTTOM, at, H - BOTTOM + 19, lp_number_format(buf, v, 3));
 }
 
+static double px_x(double v, double x0, double x1)
+{
+    return LEFT + (v - x0) / (x1 - x0) * (W - LEFT - RIGHT);
+}
+
+static int shown(const lp_plot_curve *c, int i, double x0, double x1)
+{
+    return !isnan(c->y[i]) && c->x[i] >= x0 && c->x[i] <= x1;
+}
+
+static void draw_dots(FILE *f, const lp_plot_curve *c, double x0, double x1)
+{
+    int i;
+
+    for (i = 0; i < c->n; i++) {
+        if (!shown(c, i, x0, x1)) continue;
+        fprintf(f, "<circle cx=%.1f cy=%.1f r=4.5 fill=\"%s\">", px_x(c->x[i], x0, x1),
+                px_y(c->y[i], 1), c->colour);
+        if (c->title) fprintf(f, "<title>%s</title>", c->title[i]);
+        fputs("</circle>\n", f);
+    }
+}
+
+static void draw_line(FILE *f, const lp_plot_curve *c, double x0, double x1)
+{
+    int i, pen = 0;
+
+    fputs("<path class=line d=\"", f);
+    for (i = 0; i < c->n; i++) {
+        if (!shown(c, i, x0, x1)) {
+            pen = 0;
+            continue;
+        }
+        fprintf(f, "%c%.1f %.1f", pen ? 'L' : 'M', px_x(c->x[i], x0, x1), px_y(c->y[i], 1));
+        pen = 1;
+    }
+    fprintf(f, "\" stroke=\"%s\" stroke-dasharray=\"%s\" />\n", c->colour, c->dash);
+}
+
+void lp_plot_curves(FILE *f, const char *title, const char *x_name, double x0, double x1,
+                    const lp_plot_curve *c, int n_curves, double mark, const char *mark_name)
+{
+    double step, v;
+    int k;
+
+    if (!(x1 > x0)) x1 = x0 + 1;
+    step = nice_step(x1 - x0, 6);
+    begin(f, title);
+    y_axis(f, 1, 0.2);
+    for (v = ceil(x0 / step - 1e-9) * step; v <= x0 + (x1 - x0) * (1 + 1e-9); v += step)
+        x_mark(f, px_x(v, x0, x1), v);
+    if (mark >= x0 && mark <= x1)
+        fprintf(f, "<path class=mark d=\"M%.1f %dV%d\" />\n", px_x(mark, x0, x1), TOP, H - BOTTOM);
+    for (k = 0; k < n_curves; k++) {
+        if (c[k].dots)
+            draw_dots(f, &c[k], x0, x1);
+        else
+            draw_line(f, &c[k], x0, x1);
+    }
+    x_title(f, x_name);
+    for (k = 0; k < n_curves; k++) {
+        if (!c[k].name) continue;
+        if (c[k].dots)
+            fprintf(f,
+                    "<span><svg class=key viewBox=\"0 0 24 12\"><circle cx=12 cy=6 r=4.5 "
+                    "fill=\"%s\" /></svg>%s</span> ",
+                    c[k].colour, c[k].name);
+        else
+            line_key(f, c[k].colour, c[k].dash, c[k].name);
+    }
+    if (mark >= x0 && mark <= x1)
+        fprintf(f,
+                "<span><svg class=key viewBox=\"0 0 24 12\"><path class=mark d=\"M12 0V12\" "
+                "/></svg>%s</span>",
+                mark_name);
+    fputs("</p></figure>\n", f);
+}
+
 void lp_plot_lines(FILE *f, const char *title, const char *x_name, const double *x, int n,
                    const lp_plot_series *s, int n_series)
 {
-    double lo = x[0], range = x[n - 1] > lo ? x[n - 1] - lo : 1, step = nice_step(range, 6), v;
-    int i, k, pen;
+    lp_plot_curve c[8];
+    int k;
 
-    begin(f, title);
-    y_axis(f, 1, 0.2);
-    for (v = ceil(lo / step - 1e-9) * step; v <= lo + range * (1 + 1e-9); v += step)
-        x_mark(f, LEFT + (v - lo) / range * (W - LEFT - RIGHT), v);
-    for (k = 0; k < n_series; k++) {
-        fputs("<path class=line d=\"", f);
-        for (i = pen = 0; i < n; i++) {
-            if (isnan(s[k].y[i])) {
-                pen = 0;
-                continue;
-            }
-            fprintf(f, "%c%.1f %.1f", pen ? 'L' : 'M',
-                    LEFT + (x[i] - lo) / range * (W - LEFT - RIGHT), px_y(s[k].y[i], 1));
-            pen = 1;
-        }
-        fprintf(f, "\" stroke=\"%s\" stroke-dasharray=\"%s\" />\n", s[k].colour, s[k].dash);
-    }
-    end(f, x_name, s, n_series, 0);
+    for (k = 0; k < n_series && k < 8; k++)
+        c[k] = (lp_plot_curve){s[k].name, s[k].colour, s[k].dash, x, s[k].y, n, 0, NULL};
+    lp_plot_curves(f, title, x_name, x[0], x[n - 1], c, k, NAN, NULL);
 }
 
 void lp_plot_bars(FILE *f, const char *title, const char *x_name, const double *edge, int n,
@@ -130,5 +187,11 @@ void lp_plot_bars(FILE *f, const char *title, const char *x_name, const double *
             base += v;
         }
     }
-    end(f, x_name, s, n_series, 1);
+    x_title(f, x_name);
+    for (k = 0; k < n_series; k++)
+        fprintf(f,
+                "<span><svg class=key viewBox=\"0 0 24 12\"><rect width=24 height=12 "
+                "fill=\"%s\" /></svg>%s</span> ",
+                s[k].colour, s[k].name);
+    fputs("</p></figure>\n", f);
 }

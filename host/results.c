@@ -2,22 +2,21 @@
 
 #include <limits.h>
 #include <omp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../kernels/resize.h"
+#include "hdf5_lock.h"
 #include "overlay.h"
+#include "write_coords.h"
 #include "write_csv.h"
 #include "write_flows.h"
+#include "write_geojson.h"
 #include "write_masks.h"
 #include "write_outlines.h"
 #include "write_png.h"
 #include "write_run.h"
-
-/* HDF5 allows one call at a time. */
-static pthread_mutex_t hdf5_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* base + suffix into path, remembered in res. */
 static lp_status name_output(const char *base, const char *suffix, char *path, lp_results *res,
@@ -118,9 +117,49 @@ static lp_status write_h5(const char *path, const char *image, int page, const l
     };
     lp_status st;
 
-    pthread_mutex_lock(&hdf5_lock);
+    lp_hdf5_lock();
     st = lp_write_run(path, &f, err);
-    pthread_mutex_unlock(&hdf5_lock);
+    lp_hdf5_unlock();
+    return st;
+}
+
+/* What coordinates call the micrograph: the results' name with the image's extension. */
+static void micrograph_name(const char *base, const char *image, char name[PATH_MAX])
+{
+    const char *slash = strrchr(base, '/'), *file = strrchr(image, '/'), *dot;
+    size_t n = strlen(image);
+
+    if (n > 3 && !strcmp(image + n - 3, ".gz")) n -= 3;
+    if (n > 4 && !strcmp(image + n - 4, ".bz2")) n -= 4;
+    file = file ? file + 1 : image;
+    for (dot = image + n; dot > file && *dot != '.';) dot--;
+    if (dot == file) dot = image + n;
+    snprintf(name, PATH_MAX, "%s%.*s", slash ? slash + 1 : base, (int)(image + n - dot), dot);
+}
+
+/* The formats of coordinates that o asks for. */
+static lp_status write_coords(const char *base, const char *image, lp_results *res, double full,
+                              const lp_run_options *o, lp_err *err)
+{
+    const int wanted[] = {[LP_COORDS_STAR] = o->save_star,
+                          [LP_COORDS_BOX] = o->save_box,
+                          [LP_COORDS_CBOX] = o->save_cbox,
+                          [LP_COORDS_TOPAZ] = o->save_topaz};
+    char path[PATH_MAX], name[PATH_MAX];
+    lp_coords_options co = {.micrograph = name,
+                            .Ly = res->Ly,
+                            .box_size = o->box_size,
+                            .flip_y = o->flip_y,
+                            .full = full};
+    lp_status st = LP_OK;
+    int f;
+
+    micrograph_name(base, image, name);
+    for (f = LP_COORDS_STAR; f <= LP_COORDS_TOPAZ && !st; f++) {
+        if (!wanted[f]) continue;
+        st = name_output(base, lp_coords_ending(f), path, res, err);
+        if (!st) st = lp_write_coords(path, f, res->particle, res->n, &co, err);
+    }
     return st;
 }
 
@@ -184,6 +223,10 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
           write_outlines(path, plane, &masks, err));
     WRITE(o->save_txt, "_cp_outlines.txt", lp_write_outlines_txt(path, &masks, err));
     WRITE(o->save_rois, "_rois.zip", lp_write_rois(path, &masks, err));
+    WRITE(o->save_geojson, "_outlines.geojson",
+          lp_write_geojson(path, &masks, res.particle, res.n, res.pixel_nm, err));
+    if ((st = write_coords(base, image, &res, many ? many->merged->support_max : 0, o, err)))
+        goto done;
     if (many) {
         WRITE(many->layers, "_lipopose.h5",
               write_h5(path, image, page, &masks, NULL, NULL, many->layers, &res, o, err));

@@ -7,7 +7,7 @@
 #include "measure.h"
 #include "segment_run.h"
 
-#define LP_MAX_OUTPUTS 12
+#define LP_MAX_OUTPUTS 20
 
 typedef struct {
     lp_particle *particle; /* [n] */

@@ -278,6 +278,11 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     many = (lp_results_merged){found.layers, &merged};
     st = lp_results_write(base, x->path, page, &im, &seg, r->o->n_diameters ? &many : NULL, read,
                           r->o, &res, &err);
+    if (!st && r->o->on_done) {
+        pthread_mutex_lock(&r->lock);
+        r->o->on_done(r->o->user, base);
+        pthread_mutex_unlock(&r->lock);
+    }
 done:
     if (st == LP_ESIGNAL) /* dropped, neither done nor failed */
         ;
@@ -448,7 +453,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     work(&w[0]);
     for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
     lp_progress_free(&r.progress);
-    closing_line(&r);
+    if (!o->no_summary) closing_line(&r);
     if (r.failed) code = 1;
     if (r.stdout_error) {
         fprintf(stderr, "lipopose: JSON records are missing: cannot write to standard output: %s\n",

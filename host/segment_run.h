@@ -24,8 +24,15 @@ typedef struct {
     int page;                       /* 1 .. n of every file; 0: all */
     int save_tif, save_png, save_csv, save_overlay, save_outlines, save_txt, save_rois;
     int save_flows, save_h5, ids;
-    int json; /* one record per image to stdout */
+    int save_star, save_box, save_cbox, save_topaz, save_geojson;
+    int box_size, flip_y; /* of coordinates: write_coords.h */
+    int json;             /* one record per image to stdout */
     int quiet;
+    int no_summary; /* 1: no closing line */
+    /* Told each finished image's base (inputs.h, with the page), one call at a time. May be NULL.
+     */
+    void (*on_done)(void *user, const char *base);
+    void *user;
 } lp_run_options;
 
 /* Returns the exit code (commands.h); everything was said on stderr. */

@@ -8,11 +8,12 @@
 
 #include "atomic.h"
 #include "number.h"
+#include "write_sweep.h"
 
 #define MAX_ROWS 40 /* images of the table; a longer list is cut to the worst */
 #define WORST 10
 
-static lp_status put(const char *path, const char *text, size_t n, lp_err *err)
+lp_status lp_write_eval_text(const char *path, const char *text, size_t n, lp_err *err)
 {
     if (strcmp(path, "-")) return lp_atomic_write_file(path, text, n, err);
     if (fwrite(text, 1, n, stdout) != n || fflush(stdout))
@@ -152,6 +153,7 @@ void lp_write_eval_table(FILE *to, const lp_eval_set *s)
     block(to, "all particles together", &s->pooled, s->sum.points);
     if (done > 1) block(to, "mean over images", &s->mean, s->sum.points);
     classes(to, s);
+    if (s->sweep) lp_write_sweep_table(to, s);
     if (done > 1) images(to, s);
 }
 
@@ -233,7 +235,7 @@ lp_status lp_write_eval_csv(const char *path, const lp_eval_set *s, lp_err *err)
     for (i = 0; i < s->n; i++) csv_row(f, &s->item[i]);
     bad = ferror(f);
     bad |= fclose(f) != 0;
-    st = bad ? lp_fail_mem(err, path, 300.0 * s->n) : put(path, text, size, err);
+    st = bad ? lp_fail_mem(err, path, 300.0 * s->n) : lp_write_eval_text(path, text, size, err);
     free(text);
     return st;
 }
@@ -366,12 +368,14 @@ lp_status lp_write_eval_json(const char *path, const lp_eval_set *s, const lp_ev
     list = cJSON_AddArrayToObject(j, "thresholds");
     for (i = 0; i < s->n_curve; i++)
         cJSON_AddItemToArray(list, json_point(&s->curve[i], s->sum.points));
+    if (s->sweep) cJSON_AddItemToObject(j, "sweep", lp_write_sweep_json(s->sweep));
     list = cJSON_AddArrayToObject(j, "images");
     for (i = 0; i < s->n; i++) cJSON_AddItemToArray(list, json_image(&s->item[i]));
     text = cJSON_Print(j);
     cJSON_Delete(j);
     if (text && (line = realloc(text, strlen(text) + 2))) strcat(text = line, "\n");
-    st = line ? put(path, text, strlen(text), err) : lp_fail_mem(err, path, 1000.0 * s->n);
+    st = line ? lp_write_eval_text(path, text, strlen(text), err)
+              : lp_fail_mem(err, path, 1000.0 * s->n);
     free(text);
     return st;
 }

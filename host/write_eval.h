@@ -9,6 +9,9 @@
 
 #include "eval_run.h"
 
+/* text [n] to path; "-": stdout. */
+lp_status lp_write_eval_text(const char *path, const char *text, size_t n, lp_err *err);
+
 void lp_write_eval_table(FILE *to, const lp_eval_set *s);
 /* One row per image, failed ones with their error in the last column. path "-": stdout. */
 lp_status lp_write_eval_csv(const char *path, const lp_eval_set *s, lp_err *err);

@@ -9,10 +9,10 @@
  * points gives an empty line, as there. */
 lp_status lp_write_outlines_txt(const char *path, const lp_labels *lb, lp_err *err);
 
-/* x_rois.zip for ImageJ and Fiji: one ROI of type "traced" per label, named by its number.
- * Polygons follow the corners of the pixels, so ImageJ's "create mask" gives the label back
- * (holes filled); Cellpose's own ROIs run through pixel centres taken as corners and lose
- * the last row and column. File times are constant. */
+/* x_rois.zip for ImageJ and Fiji: one ROI per label, named by its number, of type "traced", or
+ * "composite" where the label has several pieces or holes. Polygons follow the corners of the
+ * pixels, so ImageJ's "create mask" gives the label back; Cellpose's own ROIs run through pixel
+ * centres taken as corners and lose the last row and column. File times are constant. */
 lp_status lp_write_rois(const char *path, const lp_labels *lb, lp_err *err);
 
 #endif

@@ -19,6 +19,62 @@ static const char *base(const char *path)
     return path ? strrchr(path, '/') + 1 : "-";
 }
 
+/* Saved runs beside the masks, or instead of them. */
+static void runs(void **state)
+{
+    char *t = lp_tmp_dir(), *p = lp_tmp_dir(), *list[3];
+    lp_eval_files f;
+    lp_err err;
+    int i;
+
+    (void)state;
+    touch(t, "a_labels.tif");
+    touch(t, "b_labels.tif");
+    touch(t, "c_labels.tif");
+    touch(p, "a_cp_masks.tif");
+    touch(p, "a_lipopose.h5");
+    touch(p, "a_particles.csv");
+    touch(p, "b_lipopose.h5");
+    touch(p, "b_particles.csv");
+    touch(p, "c_cp_masks.tif");
+    touch(p, "d_lipopose.h5");
+    touch(p, "_lipopose.h5");
+    if (lp_eval_files_find(t, p, NULL, &f, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(f.n, 3);
+    assert_string_equal(base(f.item[0].pred), "a_cp_masks.tif");
+    assert_string_equal(base(f.item[0].run), "a_lipopose.h5");
+    assert_string_equal(base(f.item[0].table), "a_particles.csv");
+    assert_string_equal(base(f.item[1].pred), "b_lipopose.h5");
+    assert_string_equal(base(f.item[1].run), "b_lipopose.h5");
+    assert_null(f.item[1].table); /* of masks that are not there */
+    assert_string_equal(base(f.item[2].pred), "c_cp_masks.tif");
+    assert_null(f.item[2].run);
+    assert_int_equal(f.n_extra, 1);
+    assert_string_equal(base(f.extra), "d_lipopose.h5");
+    lp_eval_files_free(&f);
+
+    for (i = 0; i < 3; i++) {
+        list[i] = malloc(1100);
+        assert_non_null(list[i]);
+        sprintf(list[i], "%s/%c_lipopose.h5", p, "dba"[i]);
+    }
+    if (lp_eval_files_runs(t, list, 3, &f, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(f.n, 2); /* c has no run, d no truth */
+    assert_string_equal(f.item[0].name, "a");
+    assert_string_equal(base(f.item[1].run), "b_lipopose.h5");
+    assert_string_equal(base(f.item[1].truth), "b_labels.tif");
+    assert_int_equal(f.n_extra, 1);
+    lp_eval_files_free(&f);
+    assert_int_equal(lp_eval_files_runs(t, list, 1, &f, &err), LP_EARG);
+    assert_non_null(strstr(err.msg, "d_labels.tif"));
+    assert_int_equal(lp_eval_files_runs(t, list, 0, &f, &err), LP_EARG);
+    for (i = 0; i < 3; i++) free(list[i]);
+    assert_true(lp_eval_is_run("x/a_lipopose.h5") && !lp_eval_is_run("x/_lipopose.h5"));
+    assert_false(lp_eval_is_run("a_lipopose.h5.gz"));
+    lp_tmp_remove(t);
+    lp_tmp_remove(p);
+}
+
 static void pairing(void **state)
 {
     char *t = lp_tmp_dir(), *p = lp_tmp_dir(), *im = lp_tmp_dir();
@@ -340,11 +396,11 @@ static void worst(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pairing),        cmocka_unit_test(plain_names),
-        cmocka_unit_test(pairing_errors), cmocka_unit_test(supports),
-        cmocka_unit_test(coordinates),    cmocka_unit_test(curve),
-        cmocka_unit_test(long_curve),     cmocka_unit_test(point_curve),
-        cmocka_unit_test(worst),
+        cmocka_unit_test(runs),        cmocka_unit_test(pairing),
+        cmocka_unit_test(plain_names), cmocka_unit_test(pairing_errors),
+        cmocka_unit_test(supports),    cmocka_unit_test(coordinates),
+        cmocka_unit_test(curve),       cmocka_unit_test(long_curve),
+        cmocka_unit_test(point_curve), cmocka_unit_test(worst),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

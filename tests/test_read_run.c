@@ -42,6 +42,9 @@ static void save(const char *path, const lp_layers *s)
                      .model = "m.h5",
                      .page = 3,
                      .min_size = 12,
+                     .model_sha256 = "12ab",
+                     .flow_threshold = 0.6,
+                     .cellprob_threshold = -1,
                      .pixel_nm = 0.25,
                      .masks = &lb,
                      .candidates = s};
@@ -72,6 +75,8 @@ static void round_trip(void **state)
         if (lp_read_run(path, &r, &err)) fail_msg("%s", err.msg);
         assert_string_equal(r.image, "x.mrc");
         assert_string_equal(r.model, "m.h5");
+        assert_string_equal(r.model_sha256, "12ab");
+        assert_true(r.flow_threshold == 0.6 && r.cellprob_threshold == -1);
         assert_true(r.page == 3 && r.min_size == 12 && r.pixel_nm == 0.25);
         assert_true(r.layers->Ly == LY && r.layers->Lx == LX && r.layers->n == n);
         for (i = 0; i < n; i++) {

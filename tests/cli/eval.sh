@@ -130,8 +130,16 @@ ev 0 "Topaz, one image" --truth "$tmp/t/m1_labels.tif" --pred "$tmp/topaz/picks.
 says "Topaz, one image: the others are named" "2 predictions without truth passed over: m2"
 ev 0 "masks by centre" --truth "$tmp/t" --pred "$tmp/s"
 out "masks by centre: all found" "^  centre inside +1.000 +1.000 +1.000 +1.000$"
-ev 2 "coordinates: no report" --truth "$tmp/t" --pred "$tmp/box" --report "$tmp/x.html"
-one_line "coordinates: no report: one line"
+ev 0 "boxes: report" --truth "$tmp/t" --pred "$tmp/box" --images "$tmp/im" --report "$tmp/box.html"
+check "boxes: report: pictures" test "$(grep -c 'data:image/png;base64' "$tmp/box.html")" -eq 3
+check "boxes: report: plots" test "$(grep -c '<figure class=plot>' "$tmp/box.html")" -eq 1
+check "boxes: report: no outlines judged" sh -c "! grep -q 'IoU' '$tmp/box.html'"
+ev 0 "Topaz: report" --truth "$tmp/t" --pred "$tmp/topaz" --images "$tmp/im" --report "$tmp/topaz.html"
+check "Topaz: report: curve over the score" test "$(grep -c '<figure class=plot>' "$tmp/topaz.html")" -eq 3
+for o in "--threshold 1" "--merge scale" "--levels 2,1" "--sweep_csv -"; do
+    ev 2 "coordinates: $o" --truth "$tmp/t" --pred "$tmp/box" $o
+    one_line "coordinates: $o: one line"
+done
 cp "$tmp/box/m1.box" "$tmp/two/m1.box"
 cp "$tmp/box/m1.box" "$tmp/two/m1.star"
 ev 2 "two formats" --truth "$tmp/t" --pred "$tmp/two"
@@ -171,6 +179,9 @@ check "table of another run: no curve" grep -q '"thresholds":	\[\]' "$tmp/c.json
 
 # The page in a browser: pictures and plots are drawn, nothing sticks out.
 if [ -n "$browser" ]; then
+    seg 0 "runs" --diameters 22,26,30,34,40 --savedir "$tmp/runs" "$tmp/im"
+    ev 0 "report of runs" --truth "$tmp/t" --pred "$tmp/runs" --images "$tmp/im" --report "$tmp/runs.html"
+    check "report of runs: plots" test "$(grep -c '<figure class=plot>' "$tmp/runs.html")" -eq 6
     cat >"$tmp/report.js" <<'JS'
 const all = what => [...document.querySelectorAll(what)];
 await Promise.all(all('.pictures img').map(i => i.decode()));
@@ -185,9 +196,9 @@ probe('plots', all('.plot>svg').filter(s => {
     const b = t.getBoundingClientRect();
     return b.left >= r.left - 4 && b.right <= r.right + 4 && b.top >= r.top - 4 && b.bottom <= r.bottom + 4;
   });
-  const drawn = [...s.querySelectorAll('.line, rect')].some(l => {
+  const drawn = [...s.querySelectorAll('.line, rect, circle')].some(l => {
     const b = l.getBoundingClientRect();
-    return b.width > 2 && b.height >= 0 && b.left >= r.left && b.right <= r.right + 1;
+    return (b.width > 2 || b.height > 2) && b.left >= r.left && b.right <= r.right + 1;
   });
   return r.width > 250 && r.right <= innerWidth + 1 && inside && drawn;
 }).length);
@@ -203,6 +214,11 @@ JS
         browse "report with a curve, $w px" "$tmp/c.html" $w "$tmp/report.js"
         probed "report with a curve, $w px: plots" "plots $(grep -c '<figure class=plot>' "$tmp/c.html")"
         probed "report with a curve, $w px: nothing sticks out" "overflow false"
+        for p in runs topaz; do
+            browse "report of $p, $w px" "$tmp/$p.html" $w "$tmp/report.js"
+            probed "report of $p, $w px: plots" "plots $(grep -c '<figure class=plot>' "$tmp/$p.html")"
+            probed "report of $p, $w px: nothing sticks out" "overflow false"
+        done
     done
 else
     skip "browser" "no chromium"
