@@ -58,8 +58,8 @@ enum { LP_SWEEP_SMALL, LP_SWEEP_MEDIAN, LP_SWEEP_LARGE, LP_SWEEP_N_SIZES };
 typedef struct {
     lp_merge_method method;
     int n_images;
-    lp_sweep_point *point;  /* [n_points] ascending thresholds */
-    int n_points;           /* scale: 0, 0.1 ... 20 or beyond the largest support; else the levels */
+    lp_sweep_point *point; /* [n_points] ascending thresholds */
+    int n_points;          /* scale: 0, 0.1 ... 20 or beyond the largest support; else the levels */
     lp_sweep_point *single; /* [n_single] the diameters that all images have, ascending */
     int n_single;
     /* The 5th, 50th and 95th percentile of all true diameters (as numpy's, px; NaN without any),

@@ -20,7 +20,7 @@ static char *page_of(lp_view *v, const lp_saved_run *r)
 {
     lp_merged_particle known[2] = {{.support = 6.5000000596, .n_diameters = 3, .level = 5},
                                    {.support = 0.25, .n_diameters = 1, .level = 1}};
-    lp_merged m = {LY, LX, masks, 2, known};
+    lp_merged m = {LY, LX, masks, 2, known, 20};
     lp_labels lb = {masks, LY, LX};
     float plane[LY * LX];
     char *dir = lp_tmp_dir(), *page;
@@ -135,7 +135,7 @@ static void strange_names(void **state)
 static void cannot_be_written(void **state)
 {
     lp_saved_run r = some_run((char *)"b.mrc");
-    lp_merged m = {LY, LX, masks, 0, NULL};
+    lp_merged m = {LY, LX, masks, 0, NULL, 20};
     float plane[LY * LX] = {0};
     lp_view v = {.file = "b.h5", .run = &r, .merged = &m, .plane = plane};
     lp_err err;

@@ -49,7 +49,10 @@ ev 0 "--threshold: as merged" --pred "$tmp/scale4.5" --csv "$tmp/i.csv"
 check "--threshold: as merged there" cmp "$tmp/r.csv" "$tmp/i.csv"
 run 0 "one run" eval --truth "$tmp/t/m1_labels.tif" --pred "$tmp/o/m1_lipopose.h5"
 check "one run: words" grep -q "best F1" "$tmp/out"
-ev 0 "plain" --pred "$tmp/o"
+ev 0 "not plain" --pred "$tmp/o"
+check "not plain: the references are not called Cellpose" sh -c "! grep -q 'plain Cellpose' '$tmp/out'"
+seg 0 "plain" --diameters $diameters --cellprob_threshold 0 --savedir "$tmp/plain" "$tmp/im"
+ev 0 "plain" --pred "$tmp/plain"
 check "plain: the references are Cellpose" grep -q "^plain Cellpose  *diameter$" "$tmp/out"
 check "plain: the masks' row" grep -qE "^  these masks +[0-9.]+ " "$tmp/out"
 ev 0 "--no_sweep" --pred "$tmp/o" --no_sweep
@@ -57,7 +60,7 @@ check "--no_sweep: no thresholds" sh -c "! grep -q threshold '$tmp/out'"
 ev 0 "sweep on stdout" --pred "$tmp/o" --sweep_csv -
 check "sweep on stdout: nothing else" test "$(head -c 5 "$tmp/out")" = kind,
 check "sweep on stdout: 35 columns" test "$(awk -F, '{ print NF }' "$tmp/out" | sort -u)" = 35
-check "sweep on stdout: 171 thresholds, 5 diameters" test "$(grep -c '^threshold,' "$tmp/out") $(grep -c '^diameter,' "$tmp/out")" = "171 5"
+check "sweep on stdout: 201 thresholds, 5 diameters" test "$(grep -c '^threshold,' "$tmp/out") $(grep -c '^diameter,' "$tmp/out")" = "201 5"
 for n in 1 2; do ev 0 "$n threads" --pred "$tmp/o" --threads $n --json "$tmp/j$n.json" --report "$tmp/j$n.html"; done
 check "1 and 2 threads: same JSON" cmp "$tmp/j1.json" "$tmp/j2.json"
 check "1 and 2 threads: same report" cmp "$tmp/j1.html" "$tmp/j2.html"
