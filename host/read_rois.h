@@ -3,7 +3,8 @@
  * The layout is that of ImageJ's RoiDecoder (ij.io), big-endian. Read are polygon, freehand,
  * traced, ellipse and rotated rectangle (by their points), rectangle, oval, and composite ones
  * (what the brush leaves, with holes), in whole pixels or with fractions. The corners of a rounded
- * rectangle are rounded; of a polygon with a fitted spline the knots are joined by lines. Lines,
+ * rectangle are rounded; of a polygon with a fitted spline the knots are joined by lines; of a
+ * rectangle or oval with fractions these count (ImageJ fills the whole pixels around it). Lines,
  * points, angles, text and pictures have no inside: they are an error that names them, because a
  * truth that silently lacks something misleads. Slice, colour and group are not looked at.
  *
