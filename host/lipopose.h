@@ -193,6 +193,7 @@ typedef struct {
     double diameter_min, diameter_max; /* the smallest and largest of them, px */
     double level;                      /* the highest that it exceeds */
     double flow_error, cellprob;       /* weighted means of the candidates', NaN where unknown */
+    double agreement, company;         /* scale: S and c of host/merge_support.h; else NaN */
 } lp_merged_particle;
 
 typedef struct {

@@ -166,6 +166,7 @@ lp_status lp_measure_particles(const lp_labels *lb, const float *image, const fl
         p->mean_cellprob = cellprob ? s[i].cellprob / (double)s[i].area : NAN;
         p->flow_error = flow_error && id <= n_flow_error ? flow_error[id - 1] : NAN;
         p->support = 1;
+        p->agreement = p->company = NAN;
         p->n_diameters = 1;
         p->diameter_min = p->diameter_max = diameter;
     }

@@ -26,6 +26,7 @@ typedef struct {
     double support;        /* votes, or weight of the diameters (merge.h) that found it */
     int n_diameters;       /* how many found it */
     double diameter_min, diameter_max; /* smallest and largest such diameter, px */
+    double agreement, company;         /* of merging by scale (merge_support.h), else NaN */
     double level;                      /* merging level that accepted it; 0 for a single diameter */
     double mean_cellprob;              /* logit; NaN without cellprob */
     double flow_error; /* mean squared error, as Cellpose's flow_threshold; NaN if unknown */

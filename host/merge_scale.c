@@ -19,7 +19,7 @@ typedef struct {
 } candidate;
 
 typedef struct {
-    double support;
+    double support, company;
     int64_t agreement;    /* S of merge_support.h, in UNITs */
     int64_t error, known; /* weighted by the members' weights; weight of those with an error */
     uint64_t first;       /* of its members in `member` */
@@ -131,11 +131,12 @@ static lp_status find_support(work *k, lp_err *err)
 {
     lp_merge_evidence *e = malloc(((size_t)k->ng + 1) * sizeof *e);
     double *support = malloc(((size_t)k->ng + 1) * sizeof *support);
+    double *company = malloc(((size_t)k->ng + 1) * sizeof *company);
     lp_status st;
     uint32_t i;
 
-    if (!e || !support) {
-        st = lp_fail_mem(err, "merge", (double)k->ng * (sizeof *e + sizeof *support));
+    if (!e || !support || !company) {
+        st = lp_fail_mem(err, "merge", (double)k->ng * (sizeof *e + 2 * sizeof *support));
         goto done;
     }
     for (i = 0; i < k->ng; i++) {
@@ -149,11 +150,15 @@ static lp_status find_support(work *k, lp_err *err)
             .area = area,
         };
     }
-    if ((st = lp_merge_support(support, e, k->ng, err))) goto done;
-    for (i = 0; i < k->ng; i++) k->g[i].support = support[i];
+    if ((st = lp_merge_support(support, company, e, k->ng, err))) goto done;
+    for (i = 0; i < k->ng; i++) {
+        k->g[i].support = support[i];
+        k->g[i].company = company[i];
+    }
 done:
     free(e);
     free(support);
+    free(company);
     return st;
 }
 
@@ -241,7 +246,8 @@ static int outline(const work *k, double share, group *g)
 
 static lp_merged_particle describe(const work *k, const group *g, const double *level, int n_levels)
 {
-    lp_merged_particle p = {.support = g->support};
+    lp_merged_particle p = {
+        .support = g->support, .agreement = (double)g->agreement * UNIT, .company = g->company};
     double prob = 0, prob_w = 0;
     char seen[LP_MAX_LAYERS] = {0};
     uint32_t i;

@@ -22,15 +22,16 @@ static int bin_of(const lp_merge_evidence *e)
     return b < 0 ? 0 : b >= BINS ? BINS - 1 : (int)b;
 }
 
-lp_status lp_merge_support(double *support, const lp_merge_evidence *e, int64_t n, lp_err *err)
+lp_status lp_merge_support(double *support, double *company, const lp_merge_evidence *e, int64_t n,
+                           lp_err *err)
 {
     int64_t *found = calloc(BINS, sizeof *found), all = 0, i;
-    double *company = malloc(BINS * sizeof *company), near[REACH + 1];
+    double *share = malloc(BINS * sizeof *share), near[REACH + 1];
     int b, k;
 
-    if (!found || !company) {
+    if (!found || !share) {
         free(found);
-        free(company);
+        free(share);
         return lp_fail_mem(err, "merge", BINS * 16.0);
     }
     /* Whole numbers, in 1/16 px: the sum does not depend on the order. */
@@ -48,15 +49,17 @@ lp_status lp_merge_support(double *support, const lp_merge_evidence *e, int64_t 
 
         for (k = -REACH; k <= REACH; k++)
             if (b + k >= 0 && b + k < BINS) sum += near[abs(k)] * (double)found[b + k];
-        company[b] = all ? sum / (double)all : 0;
+        share[b] = all ? sum / (double)all : 0;
     }
     for (i = 0; i < n; i++) {
+        double c = share[bin_of(&e[i])];
         double z = 4.3 + 0.2 * lp_det_log(e[i].agreement) - 8 * error_of(&e[i]) +
-                   1.8 * lp_det_log(company[bin_of(&e[i])] + 0.001);
+                   1.8 * lp_det_log(c + 0.001);
 
+        company[i] = c;
         support[i] = LP_SUPPORT_MAX / (1 + lp_det_exp(-z));
     }
     free(found);
-    free(company);
+    free(share);
     return LP_OK;
 }

@@ -28,8 +28,9 @@ typedef struct {
     double area;       /* px^2 */
 } lp_merge_evidence;
 
-/* support [n] of groups e [n], 0 to 20. ln d is rounded to a multiple of 0.02 for c. The same
- * bits for any order of the groups. LP_ENOMEM. */
-lp_status lp_merge_support(double *support, const lp_merge_evidence *e, int64_t n, lp_err *err);
+/* support [n] of groups e [n], 0 to 20, and company [n], c. ln d is rounded to a multiple of 0.02
+ * for c. The same bits for any order of the groups. LP_ENOMEM. */
+lp_status lp_merge_support(double *support, double *company, const lp_merge_evidence *e, int64_t n,
+                           lp_err *err);
 
 #endif

@@ -96,7 +96,7 @@ static lp_status accept(work *w, double t, int min_size, lp_run **seed, lp_merge
             r.id[i] = r.id[r.root[i]];
         } else if (r.area[i] >= 0 && r.area[i] >= min_size) {
             s[out->n] = r.run[i];
-            more[out->n] = (lp_merged_particle){.level = t};
+            more[out->n] = (lp_merged_particle){.level = t, .agreement = NAN, .company = NAN};
             r.id[i] = ++out->n;
         }
     }

@@ -186,6 +186,8 @@ void lp_results_take_merged(lp_particle *p, int64_t n, const lp_merged *m)
         p[i].diameter_min = q->diameter_min;
         p[i].diameter_max = q->diameter_max;
         p[i].level = q->level;
+        p[i].agreement = q->agreement;
+        p[i].company = q->company;
         p[i].flow_error = q->flow_error;
         p[i].mean_cellprob = q->cellprob;
     }

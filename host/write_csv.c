@@ -10,7 +10,7 @@ const char lp_csv_header[] =
     "id,y_px,x_px,y_nm,x_nm,area_px,area_nm2,diameter_px,diameter_nm,major_px,minor_px,"
     "orientation_deg,circularity,mean_intensity,support,n_diameters,diameter_min_px,diameter_max_"
     "px,level,"
-    "mean_cellprob,flow_error,touches_edge";
+    "mean_cellprob,flow_error,touches_edge,agreement,company";
 
 static void field(FILE *f, double v)
 {
@@ -43,7 +43,10 @@ static void row(FILE *f, const lp_particle *p, double nm)
     field(f, p->level);
     field(f, p->mean_cellprob);
     field(f, p->flow_error);
-    fprintf(f, ",%d\n", p->touches_edge ? 1 : 0);
+    fprintf(f, ",%d", p->touches_edge ? 1 : 0);
+    field(f, p->agreement);
+    field(f, p->company);
+    fputc('\n', f);
 }
 
 void lp_csv_print(FILE *f, const lp_particle *p, int64_t n, double pixel_nm)

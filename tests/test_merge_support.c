@@ -13,12 +13,13 @@ static void worked_by_hand(void **state)
 {
     const lp_merge_evidence e[3] = {
         {1, 0, exp(2), 100}, {4, 0.1, exp(6), 300}, {2, NAN, exp(2), 200}};
-    double u0 = 100, u1 = 300 * exp(-0.4), u2 = 200 * exp(-0.8), all = u0 + u1 + u2, got[3];
+    double u0 = 100, u1 = 300 * exp(-0.4), u2 = 200 * exp(-0.8), all = u0 + u1 + u2, got[3], c[3];
 
     (void)state;
-    assert_int_equal(lp_merge_support(got, e, 3, NULL), LP_OK);
+    assert_int_equal(lp_merge_support(got, c, e, 3, NULL), LP_OK);
     LP_ASSERT_CLOSE(got[0], expect(1, 0, (u0 + u2) / all), 0, 1e-3);
     LP_ASSERT_CLOSE(got[1], expect(4, 0.1, u1 / all), 0, 1e-3);
+    LP_ASSERT_CLOSE(c[1], u1 / all, 0, 1e-3);
     LP_ASSERT_CLOSE(got[2], expect(2, 0.2, (u0 + u2) / all), 0, 1e-3);
 }
 
@@ -26,10 +27,10 @@ static void worked_by_hand(void **state)
 static void near_sizes(void **state)
 {
     const lp_merge_evidence e[2] = {{1, 0, exp(3), 100}, {1, 0, exp(3.5), 300}};
-    double got[2];
+    double got[2], c[2];
 
     (void)state;
-    assert_int_equal(lp_merge_support(got, e, 2, NULL), LP_OK);
+    assert_int_equal(lp_merge_support(got, c, e, 2, NULL), LP_OK);
     LP_ASSERT_CLOSE(got[0], expect(1, 0, (100 + 300 * exp(-0.5)) / 400), 0, 1e-3);
     LP_ASSERT_CLOSE(got[1], expect(1, 0, (300 + 100 * exp(-0.5)) / 400), 0, 1e-3);
 }
@@ -38,7 +39,7 @@ static void any_order(void **state)
 {
     enum { N = 200 };
     static lp_merge_evidence e[N], back[N];
-    static double a[N], b[N];
+    static double a[N], b[N], c[N];
     int i;
 
     (void)state;
@@ -46,13 +47,13 @@ static void any_order(void **state)
         e[i] = (lp_merge_evidence){0.01 + i % 9, 0.003 * i, 3 + 7.3 * (i % 31), 10 + 97.7 * i};
         back[N - 1 - i] = e[i];
     }
-    assert_int_equal(lp_merge_support(a, e, N, NULL), LP_OK);
-    assert_int_equal(lp_merge_support(b, back, N, NULL), LP_OK);
+    assert_int_equal(lp_merge_support(a, c, e, N, NULL), LP_OK);
+    assert_int_equal(lp_merge_support(b, c, back, N, NULL), LP_OK);
     for (i = 0; i < N; i++) {
         assert_true(a[i] == b[N - 1 - i]);
         assert_true(a[i] >= 0 && a[i] <= LP_SUPPORT_MAX);
     }
-    assert_int_equal(lp_merge_support(a, e, 0, NULL), LP_OK);
+    assert_int_equal(lp_merge_support(a, c, e, 0, NULL), LP_OK);
 }
 
 /* Sizes and errors beyond reason stay finite. */
@@ -60,11 +61,11 @@ static void extremes(void **state)
 {
     const lp_merge_evidence e[4] = {
         {1e-7, 0, 1.1, 1}, {1e6, 50, 1e12, 1e24}, {1, 0, 1e300, 1}, {1, 1e6, 30, 1}};
-    double got[4];
+    double got[4], c[4];
     int i;
 
     (void)state;
-    assert_int_equal(lp_merge_support(got, e, 4, NULL), LP_OK);
+    assert_int_equal(lp_merge_support(got, c, e, 4, NULL), LP_OK);
     for (i = 0; i < 4; i++) assert_true(got[i] >= 0 && got[i] <= LP_SUPPORT_MAX);
 }
 

@@ -37,7 +37,9 @@ static lp_particle example(void)
                      .level = 0,
                      .mean_cellprob = NAN,
                      .flow_error = 0.0123,
-                     .touches_edge = 1};
+                     .touches_edge = 1,
+                     .agreement = 4.25,
+                     .company = NAN};
     return p;
 }
 
@@ -57,13 +59,13 @@ static void known_and_unknown_pixel_size(void **state)
     (void)state;
     assert_int_equal(strncmp(s, lp_csv_header, strlen(lp_csv_header)), 0);
     assert_string_equal(line, "7,10.5,20.25,21,40.5,100,400,11.28379,22.56758,12,10,-45,0.9876543,"
-                              "123.4568,1.5,2,30,30,0,,0.0123,1\n");
+                              "123.4568,1.5,2,30,30,0,,0.0123,1,4.25,\n");
     assert_int_equal(commas(s, line), commas(line, line + strlen(line)));
     free(s);
     s = write_and_read(&p, 1, 0);
     line = strchr(s, '\n') + 1;
     assert_string_equal(line, "7,10.5,20.25,,,100,,11.28379,,12,10,-45,0.9876543,"
-                              "123.4568,1.5,2,30,30,0,,0.0123,1\n");
+                              "123.4568,1.5,2,30,30,0,,0.0123,1,4.25,\n");
     free(s);
     s = write_and_read(&p, 1, NAN);
     assert_string_equal(strchr(s, '\n') + 1, line = strstr(s, "7,10.5,20.25,,,"));
