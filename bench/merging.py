@@ -118,7 +118,7 @@ def judge(o, name):
     print("%s: %d images, %d particles" % (name, e["n_images"], e["n_true"]), flush=True)
     named = {"small": "Cellpose, one small diameter for all", "median": "Cellpose, the median diameter for all",
              "large": "Cellpose, one large diameter for all",
-             "each_true_median": "Cellpose, each image's true median", "each_best": "Cellpose, each image's best, by its labels"}
+             "own_median": "Cellpose, each image's true median", "best": "Cellpose, each image's best, by its labels"}
     for r in e["sweep"]["references"]:
         add(named.get(r["name"], r["name"]), row(r))
     w = evaluate(o, labels, wide)["sweep"]
