@@ -233,7 +233,7 @@ int lp_cmd_eval(int argc, char **argv)
     lp_eval_set set = {0};
     lp_eval_sweep swept = {0};
     lp_err err, note;
-    int i, code = 0, points;
+    int i, code = 0, missing = 0, points;
     lp_status st = parse(argc, argv, &a, edge, &o, &err);
 
     if (!st && a.help) return fflush(stdout) != 0;
@@ -251,11 +251,15 @@ int lp_cmd_eval(int argc, char **argv)
                     : lp_eval_files_find(a.truth, a.pred, a.images, &files, &err);
     for (i = 0; !st && i < files.n; i++) {
         if (files.item[i].pred) continue;
-        fprintf(stderr, "lipopose eval: %s: has no prediction\n", files.item[i].truth);
-        code = !o.missing_zero;
+        if (missing++ < 5)
+            fprintf(stderr, "lipopose eval: %s: has no prediction\n", files.item[i].truth);
     }
-    if (code) {
+    if (missing > 5)
+        fprintf(stderr, "lipopose eval: and %d more of %d have no prediction\n", missing - 5,
+                files.n);
+    if (missing && !o.missing_zero) {
         warn("predictions are missing; --missing zero counts their particles as missed");
+        code = 1;
         goto done;
     }
     if (!st && a.has_threshold) st = take_runs(&files, &err);
