@@ -85,7 +85,9 @@ const char *lp_sweep_single_name(const lp_eval_sweep *s, char *buf)
     char flow[48] = "unknown or mixed", prob[48] = "unknown or mixed";
 
     if (s->is_cellpose) return strcpy(buf, "plain Cellpose");
-    if (!isnan(s->flow_threshold)) snprintf(flow, sizeof flow, "%g", s->flow_threshold);
+    /* Masks of a larger flow error than Cellpose's threshold are left out (eval_sweep.h). */
+    if (!isnan(s->flow_threshold))
+        snprintf(flow, sizeof flow, "%g", fmin(s->flow_threshold, LP_SWEEP_FLOW_THRESHOLD));
     if (!isnan(s->cellprob_threshold)) snprintf(prob, sizeof prob, "%g", s->cellprob_threshold);
     snprintf(buf, 160, "one diameter, flow_threshold %s, cellprob_threshold %s", flow, prob);
     return buf;
