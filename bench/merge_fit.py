@@ -1,6 +1,6 @@
 """Fits the model of host/merge_support.h to labels and cross-validates it by image.
 
-    python3 bench/merge_fit.py --work merging_work
+    python3 bench/merge_fit.py
 
 Uses the first 40 EMPS images of the draw of merging.py, and easy and noisy synthetic micrographs
 of another seed than those judged there. Every particle that merging accepts at threshold 0 is one

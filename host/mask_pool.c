@@ -92,6 +92,7 @@ static void do_job(lp_mask_pool *p)
 
     memset(&p->out, 0, sizeof p->out);
     p->full = 0;
+    pthread_cond_broadcast(&p->news); /* who gives need not wait where another one is idle */
     pthread_mutex_unlock(&p->lock);
     st = make(p, job, &out, &found, seconds, &err);
     pthread_mutex_lock(&p->lock);

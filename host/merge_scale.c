@@ -60,13 +60,20 @@ static double diameter_of(double area)
     return 2 * sqrt(area / 3.14159265358979323846);
 }
 
+/* What cannot be a flow error must not become the evidence of a whole group: a saved run may hold
+ * any number. NaN stays unknown. */
+static double sane_error(float e)
+{
+    return isnan(e) ? NAN : e < 0 ? 0 : e > 1000 ? 1000 : e;
+}
+
 /* w of merge.h. */
 static double trust(double area, double diameter, float flow_error, const lp_merge_options *o)
 {
     double r = lp_det_log(diameter_of(area) / diameter) / o->sigma;
-    double e = flow_error > 0 ? flow_error : 0; /* NaN: 0 */
+    double e = sane_error(flow_error);
 
-    return lp_det_exp(-0.5 * r * r - o->flow_weight * e);
+    return lp_det_exp(-0.5 * r * r - (isnan(e) ? 0 : o->flow_weight * e));
 }
 
 /* All masks, in order of falling weight. */
@@ -178,7 +185,7 @@ static lp_status make_groups(work *k, const lp_merge_options *o, double threshol
         return lp_fail_mem(err, "merge", (double)k->ng * sizeof *k->g);
     for (i = 0; i < k->n; i++) {
         const candidate *c = &k->c[i];
-        double e = k->s->layer[c->layer].flow_error[c->label];
+        double e = sane_error(k->s->layer[c->layer].flow_error[c->label]);
         group *g = &k->g[k->of[i]];
 
         g->agreement += k->weight[i];

@@ -5,13 +5,16 @@
  *     e  the flow error of the masks, mean by weight; 0.2 where unknown,
  *     c  company: the share of what was found in this micrograph that has about this size. An
  *        outline of 20 px among particles of 180 px is seldom one of them. With a_k pixels and
- *        diameter d_k of the best mask of group k, e_k its flow error,
- *            c_j = sum_k u_k exp(-ln(d_j / d_k)^2 / (2 * 0.5^2)) / sum_k u_k,  u_k = a_k exp(-4
- * e_k). A logistic model of them estimates the probability that the outline is a particle's (IoU of
- * at least 0.5 with its label): p = 1 / (1 + exp(-z)),  z = 4.3 + 0.2 ln S - 8 e + 1.8 ln(c +
- * 0.001),  support = 20 p. bench/merge_fit.py fits the numbers and cross-validates them by image
- * (bench/results). 20 and not 1, so that thresholds mean what they mean in LipoPose (2023): above
- * 20 nothing is left, low ones favour recall, high ones precision. */
+ *        diameter d_k of the best mask of group k, e_k its flow error, u_k = a_k exp(-4 e_k),
+ *            c_j = sum_k u_k exp(-ln(d_j / d_k)^2 / (2 * 0.5^2)) / sum_k u_k.
+ *
+ * A logistic model of them estimates the probability that the outline is a particle's (IoU of at
+ * least 0.5 with its label):
+ *     z = 4.3 + 0.2 ln S - 8 e + 1.8 ln(c + 0.001),  p = 1 / (1 + exp(-z)),  support = 20 p.
+ *
+ * bench/merge_fit.py fits the numbers and cross-validates them by image (bench/results). 20 and
+ * not 1, so that thresholds mean what they mean in LipoPose (2023): above 20 nothing is left, low
+ * ones favour recall, high ones precision. */
 #ifndef LP_MERGE_SUPPORT_H
 #define LP_MERGE_SUPPORT_H
 

@@ -26,7 +26,7 @@ typedef struct {
     int32_t (*yx)[2]; /* [start[n_rings]]: y, x in px; the last point joins the first */
 } lp_polygons;
 
-/* *out is the caller's. Memory: 8 bytes per pixel beside the result. LP_ENOMEM. */
+/* *out is the caller's. Memory: 9 bytes per pixel beside the result. LP_ENOMEM. */
 lp_status lp_polygons_trace(const lp_labels *lb, lp_polygons *out, lp_err *err);
 void lp_polygons_free(lp_polygons *p);
 

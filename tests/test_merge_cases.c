@@ -386,6 +386,40 @@ static void flow_error_weighs(void **state)
     }
 }
 
+/* Numbers that no flow error can be: below zero is zero, whatever its size; infinite is no mask
+ * where the error weighs, and one without support where it does not. */
+static void impossible_flow_errors(void **state)
+{
+    static const float error[] = {0, -1, -1e30f, -INFINITY, INFINITY};
+    static uint32_t lb[NPX];
+    double support = 0;
+    size_t k;
+    int i;
+
+    (void)state;
+    disc(lb, 60, 60, 15, 1);
+    for (k = 0; k < sizeof error / sizeof *error; k++) {
+        lp_layers *s = layers_new();
+        lp_merge_options o = options(LP_MERGE_SCALE, 0);
+        lp_merged m;
+
+        for (i = 0; i < 3; i++)
+            assert_int_equal(lp_layers_add(s, 28 + 2 * i, lb, 1, &error[k], NULL, NULL), LP_OK);
+        m = merge(s, &o);
+        assert_int_equal(m.n, error[k] <= 0);
+        if (!k) support = m.particle[0].support;
+        if (m.n) assert_true(m.particle[0].support == support && m.particle[0].flow_error == 0);
+        lp_merged_free(&m);
+        o.flow_weight = 0;
+        m = merge(s, &o);
+        assert_int_equal(m.n, 1);
+        assert_true(error[k] <= 0 ? m.particle[0].support >= support
+                                  : m.particle[0].support < 1e-6);
+        lp_merged_free(&m);
+        lp_layers_free(&s);
+    }
+}
+
 /* Two boxes that share 30 of 50 columns: all, the heavier one, or what both have. */
 static void outline_share(void **state)
 {
@@ -423,12 +457,19 @@ static void outline_share(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(copies),        cmocka_unit_test(votes_by_hand),
-        cmocka_unit_test(touching),      cmocka_unit_test(scale_prefers_the_fitting),
-        cmocka_unit_test(spacing),       cmocka_unit_test(gaps_and_levels),
-        cmocka_unit_test(nothing_found), cmocka_unit_test(bad_options),
-        cmocka_unit_test(ties),          cmocka_unit_test(outline_share),
-        cmocka_unit_test(features),      cmocka_unit_test(flow_error_weighs),
+        cmocka_unit_test(copies),
+        cmocka_unit_test(votes_by_hand),
+        cmocka_unit_test(touching),
+        cmocka_unit_test(scale_prefers_the_fitting),
+        cmocka_unit_test(spacing),
+        cmocka_unit_test(gaps_and_levels),
+        cmocka_unit_test(nothing_found),
+        cmocka_unit_test(bad_options),
+        cmocka_unit_test(ties),
+        cmocka_unit_test(outline_share),
+        cmocka_unit_test(features),
+        cmocka_unit_test(flow_error_weighs),
+        cmocka_unit_test(impossible_flow_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
