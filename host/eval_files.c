@@ -390,6 +390,12 @@ lp_status lp_eval_files_runs(const char *truth, char *const *runs, int n, lp_eva
     for (i = 0; i < n; i++)
         if ((st = add(&p, NULL, runs[i], PRED, err))) goto done;
     if (p.n) qsort(p.e, (size_t)p.n, sizeof *p.e, by_name);
+    for (i = 1; i < p.n; i++)
+        if (!by_name_only(&p.e[i - 1], &p.e[i]) && find(&t, p.e[i].name)) {
+            st = lp_fail(err, LP_EARG, "%s and %s: the labels of %s could be of either",
+                         p.e[i - 1].path, p.e[i].path, p.e[i].name);
+            goto done;
+        }
     if ((st = pair(&t, &p, &none, 0, &f, &itself, err))) goto done;
     for (i = 0; i < f.n; i++) {
         lp_eval_item x = f.item[i];

@@ -38,7 +38,8 @@ lp_status lp_eval_files_find(const char *truth, const char *pred, const char *im
 /* 1 where the name is that of a saved run. */
 int lp_eval_is_run(const char *path);
 /* runs [n] with the truth of the same name; out->extra are runs without one, true images without
- * run are passed over. LP_EARG where none has one, else as above. */
+ * run are passed over. LP_EARG where none has one, or where runs of different folders share the
+ * name of one; else as above. */
 lp_status lp_eval_files_runs(const char *truth, char *const *runs, int n, lp_eval_files *out,
                              lp_err *err);
 /* The true label images of truth, with predictions that are coordinates, read from pred. */

@@ -135,9 +135,10 @@ void lp_write_sweep_table(FILE *to, const lp_eval_set *set)
     int i, n = lp_sweep_rows(s, row), singles = 0;
     char buf[160];
 
-    fprintf(to, "\nthresholds on %s, IoU 0.50%-13s%9s%11s%8s%8s%8s%11s\n",
-            s->all.method == LP_MERGE_SCALE ? "support" : "levels ", "", "threshold", "precision",
-            "recall", "F1", "AP", "mean AP");
+    fprintf(to, "\n%-44s%9s%11s%8s%8s%8s%11s\n",
+            s->all.method == LP_MERGE_SCALE ? "thresholds on support, IoU 0.50"
+                                            : "thresholds on levels, IoU 0.50",
+            "threshold", "precision", "recall", "F1", "AP", "mean AP");
     if (!isnan(s->masks_at)) line(to, "these masks", s->masks_at, 2, &masks);
     for (i = 0; i < n; i++)
         if (row[i].is_threshold) line(to, row[i].name, row[i].threshold, 2, row[i].p);

@@ -68,6 +68,15 @@ static void runs(void **state)
     assert_int_equal(lp_eval_files_runs(t, list, 1, &f, &err), LP_EARG);
     assert_non_null(strstr(err.msg, "d_labels.tif"));
     assert_int_equal(lp_eval_files_runs(t, list, 0, &f, &err), LP_EARG);
+    sprintf(list[0], "%s/x/a_lipopose.h5", p); /* of two images called a, which is labelled? */
+    assert_int_equal(lp_eval_files_runs(t, list, 3, &f, &err), LP_EARG);
+    assert_non_null(strstr(err.msg, list[0]));
+    assert_non_null(strstr(err.msg, list[2]));
+    sprintf(list[0], "%s/x/d_lipopose.h5", p); /* without labels, names are free */
+    sprintf(list[2], "%s/d_lipopose.h5", p);
+    if (lp_eval_files_runs(t, list, 3, &f, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(f.n, 1);
+    lp_eval_files_free(&f);
     for (i = 0; i < 3; i++) free(list[i]);
     assert_true(lp_eval_is_run("x/a_lipopose.h5") && !lp_eval_is_run("x/_lipopose.h5"));
     assert_false(lp_eval_is_run("a_lipopose.h5.gz"));

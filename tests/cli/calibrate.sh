@@ -57,6 +57,8 @@ check "plain: the references are Cellpose" grep -q "^plain Cellpose  *diameter$"
 check "plain: the masks' row" grep -qE "^  these masks +[0-9.]+ " "$tmp/out"
 ev 0 "--no_sweep" --pred "$tmp/o" --no_sweep
 check "--no_sweep: no thresholds" sh -c "! grep -q threshold '$tmp/out'"
+ev 0 "levels" --pred "$tmp/o" --merge votes
+check "levels: the table's head" grep -qE "^thresholds on levels, IoU 0.50 +threshold +precision " "$tmp/out"
 ev 0 "sweep on stdout" --pred "$tmp/o" --sweep_csv -
 check "sweep on stdout: nothing else" test "$(head -c 5 "$tmp/out")" = kind,
 check "sweep on stdout: 35 columns" test "$(awk -F, '{ print NF }' "$tmp/out" | sort -u)" = 35
