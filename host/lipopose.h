@@ -140,7 +140,7 @@ void lp_result_free(lp_result *r);
 /* Many diameters. What was found at each of them (the candidates) is kept and merged into one
  * mask; another threshold or method afterwards needs no inference. */
 typedef struct lp_layers lp_layers;
-void lp_layers_free(lp_layers **s); /* NULL is fine; clears the pointer */
+void lp_layers_free(lp_layers **s);                   /* NULL is fine; clears the pointer */
 int lp_layers_count(const lp_layers *s);              /* how many diameters */
 double lp_layers_diameter(const lp_layers *s, int i); /* of them, px, ascending */
 
@@ -158,7 +158,7 @@ typedef struct {
     uint32_t flat_channels;       /* see lp_result */
     double seconds[LP_T_NSTAGES]; /* sums over the diameters; network and masks overlap */
     lp_range_source source;
-    int n_pilot;            /* of lp_segment_auto: diameters of the pilot, ... */
+    int n_pilot;             /* of lp_segment_auto: diameters of the pilot, ... */
     int64_t pilot_particles; /* ... and what it found at them */
 } lp_diameters_result;
 
@@ -173,13 +173,13 @@ lp_status lp_segment_diameters(lp_session *s, const float *image, int nchan, int
                                const lp_segment_options *options, const double *diameters, int n,
                                lp_diameters_result *out, lp_err *err);
 
-/* The same at diameters chosen from the image (host/pilot.h): what a coarse pilot finds at diameters
- * a factor of 2 apart gives the range, which is then filled with a ratio of 1.149. The layers are
- * bit for bit those of lp_segment_diameters at the diameters chosen, which lp_layers_diameter tells.
- * ntiles counts the pilot too; the total that on_tiles gets grows as more becomes known. */
+/* The same at diameters chosen from the image (host/pilot.h): what a coarse pilot finds at
+ * diameters a factor of 2 apart gives the range, which is then filled with a ratio of 1.149. The
+ * layers are bit for bit those of lp_segment_diameters at the diameters chosen, which
+ * lp_layers_diameter tells. ntiles counts the pilot too; the total that on_tiles gets grows as more
+ * becomes known. */
 lp_status lp_segment_auto(lp_session *s, const float *image, int nchan, int Ly, int Lx,
-                          const lp_segment_options *options, lp_diameters_result *out,
-                          lp_err *err);
+                          const lp_segment_options *options, lp_diameters_result *out, lp_err *err);
 
 typedef enum {
     LP_MERGE_SCALE,   /* masks that agree, weighted by how well the diameter fits their size */

@@ -1,6 +1,7 @@
 #include "pilot.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "detmath.h"
@@ -13,7 +14,8 @@
 double lp_pilot_grid(double diam_mean, int j)
 {
     int k = (int)floor((double)j / LP_PILOT_STEPS);
-    double d = lp_det_ldexp(diam_mean * lp_det_exp((j - k * LP_PILOT_STEPS) * LN2 / LP_PILOT_STEPS), k);
+    double d =
+        lp_det_ldexp(diam_mean * lp_det_exp((j - k * LP_PILOT_STEPS) * LN2 / LP_PILOT_STEPS), k);
     double scale = d < 1 ? 1e6 : 100;
 
     return floor(d * scale + 0.5) / scale;
@@ -54,6 +56,13 @@ int lp_pilot_diameters(double diam_mean, const lp_pilot_limits *l, double *d)
     within(diam_mean, l, LP_PILOT_STEPS, &first, &last);
     for (; last >= first; last -= LP_PILOT_STEPS) d[n++] = lp_pilot_grid(diam_mean, last);
     return n;
+}
+
+double lp_pilot_weight(double support, double diameter)
+{
+    double s = support - LP_PILOT_SUPPORT;
+
+    return s * s * diameter;
 }
 
 static int compare(const void *a, const void *b)
@@ -101,4 +110,20 @@ int lp_pilot_choose(double diam_mean, const lp_pilot_limits *l, const double *ra
     if (high < low) high = low;
     for (j = low; j <= high; j++) d[n++] = lp_pilot_grid(diam_mean, j);
     return n;
+}
+
+void lp_pilot_tell(char *buf, size_t cap, const lp_diameters_result *r)
+{
+    int n = lp_layers_count(r->layers);
+    char found[80];
+
+    if (r->source == LP_RANGE_PILOT)
+        snprintf(found, sizeof found, "%lld particle%s", (long long)r->pilot_particles,
+                 r->pilot_particles == 1 ? "" : "s");
+    else
+        snprintf(found, sizeof found, "nothing found, so %s",
+                 r->source == LP_RANGE_MODEL ? "those the model was trained on" : "the usual ones");
+    snprintf(buf, cap, "diameters %g to %g px, %d of them (pilot: %d diameters, %s)",
+             lp_layers_diameter(r->layers, 0), lp_layers_diameter(r->layers, n - 1), n, r->n_pilot,
+             found);
 }

@@ -11,10 +11,10 @@
 
 #include "lipopose.h"
 
-#define LP_PILOT_STEPS 5        /* of the grid, per doubling */
-#define LP_PILOT_MAX 128        /* diameters of a grid, at most */
-#define LP_PILOT_SUPPORT 5      /* a particle of the pilot has more (host/merge.h) */
-#define LP_PILOT_WIDER 1.5      /* the range is that of the sizes, wider by this on both sides */
+#define LP_PILOT_STEPS 5         /* of the grid, per doubling */
+#define LP_PILOT_MAX 128         /* diameters of a grid, at most */
+#define LP_PILOT_SUPPORT 5       /* a particle of the pilot has more (host/merge.h) */
+#define LP_PILOT_WIDER 1.5       /* the range is that of the sizes, wider by this on both sides */
 #define LP_PILOT_FALLBACK_MIN 20 /* px: the range where nothing is known */
 #define LP_PILOT_FALLBACK_MAX 150
 
@@ -25,7 +25,7 @@ typedef struct {
 
 typedef struct {
     double diameter; /* px */
-    double weight;   /* above 0: how sure it is that this is a particle */
+    double weight;   /* above 0: lp_pilot_weight */
 } lp_pilot_size;
 
 /* Point j of the grid, px: diam_mean 2^(j / 5), to 0.01 px, so that the number that is printed is
@@ -37,8 +37,13 @@ double lp_pilot_grid(double diam_mean, int j);
  * the lower to twice the upper. At least one point of the grid lies within. */
 lp_pilot_limits lp_pilot_limit(double diam_mean, const double *diam_range, int Ly, int Lx);
 
-/* d [LP_PILOT_MAX]: the pilot's diameters within the limits, falling. Returns how many, 1 or more. */
+/* d [LP_PILOT_MAX]: the pilot's diameters within the limits, falling. Returns how many, 1 or more.
+ */
 int lp_pilot_diameters(double diam_mean, const lp_pilot_limits *l, double *d);
+
+/* (support - LP_PILOT_SUPPORT)^2 diameter: a few sure particles of 240 px are not outvoted by many
+ * doubtful specks of 10, whose diameters would cost several hundred times as much. */
+double lp_pilot_weight(double support, double diameter);
 
 /* range[2]: where the sizes [n] lie, 5th to 95th percentile by weight; *size is sorted. Returns 0,
  * and leaves range, where there are none. */
@@ -53,5 +58,8 @@ int lp_pilot_goes_on(double done, double diam_mean, const double *range);
  * limits, ascending. Returns how many, 1 or more. */
 int lp_pilot_choose(double diam_mean, const lp_pilot_limits *l, const double *range, double wider,
                     double *d);
+
+/* "diameters 24 to 137 px, 14 of them (pilot: 5 diameters, 63 particles)" into buf [cap]. */
+void lp_pilot_tell(char *buf, size_t cap, const lp_diameters_result *r);
 
 #endif

@@ -67,7 +67,7 @@ static lp_status find_range(job *k, double *range, int *any, lp_err *err)
         if (m.masks[i]) size[m.masks[i] - 1].diameter++;
     for (i = 0; i < m.n; i++) {
         size[i].diameter = 2 * sqrt(size[i].diameter / 3.14159265358979324);
-        size[i].weight = m.particle[i].support;
+        size[i].weight = lp_pilot_weight(m.particle[i].support, size[i].diameter);
     }
     *any = lp_pilot_range(size, m.n, range);
     k->r.pilot_particles = m.n;
@@ -82,8 +82,8 @@ static void limit_memory(const job *k, double diam_mean, lp_pilot_limits *l)
 {
     lp_err err;
 
-    while (l->min < l->max && lp_diameters_check(&l->min, 1, diam_mean, k->Ly, k->Lx,
-                                                 lp_machine_memory() / 2, &err))
+    while (l->min < l->max &&
+           lp_diameters_check(&l->min, 1, diam_mean, k->Ly, k->Lx, lp_machine_memory() / 2, &err))
         l->min = l->min * 1.1 < l->max ? l->min * 1.1 : l->max;
 }
 
