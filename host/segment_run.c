@@ -18,6 +18,7 @@
 #include "progress.h"
 #include "read.h"
 #include "results.h"
+#include "run_workers.h"
 
 /* The signal that asked to stop, or 0. */
 static volatile sig_atomic_t stop_signal;
@@ -369,37 +370,6 @@ static void closing_line(run *r)
     fflush(to);
 }
 
-/* How many images at a time: one per thread, as far as a quarter of the memory goes. A worker
- * needs about 60 bytes per pixel of its image, more where the image is enlarged, and what the
- * network's activations take. Judged by the first image that can be read, and where diameters are
- * chosen, by the smallest that can be. */
-static int count_workers(const lp_inputs *in, const lp_run_options *o, int threads,
-                         double diam_mean)
-{
-    double memory = lp_machine_memory() / 4;
-    double d = o->segment.diameter > 0 ? o->segment.diameter : diam_mean, need, scale;
-    int n = threads, pages = 1, i;
-    static const double unknown[2];
-    lp_image im = {0};
-    lp_err err;
-
-    for (i = 0; i < in->n && i < 3 && !im.data; i++)
-        if (lp_read_count(in->item[i].path, &pages, &err) ||
-            lp_read_image(in->item[i].path, 0, &im, &err))
-            memset(&im, 0, sizeof im);
-    if (!im.data) return 1;
-    for (i = 0; i < o->n_diameters; i++)
-        if (i == 0 || o->diameters[i] < d) d = o->diameters[i];
-    if (o->auto_diameters) d = lp_pilot_limit(diam_mean, unknown, im.Ly, im.Lx).min;
-    scale = diam_mean / d;
-    need = (double)im.Ly * im.Lx * (60 + 28 * scale * scale) + 100e6;
-    lp_image_free(&im);
-    if (in->n == 1 && (o->page || pages < n)) n = o->page ? 1 : pages;
-    if (in->n > 1 && in->n < n) n = in->n;
-    if (memory / need < n) n = memory / need < 1 ? 1 : (int)(memory / need);
-    return n;
-}
-
 static int stop_at_once(void *user, int done, int total)
 {
     (void)user, (void)done, (void)total;
@@ -449,7 +419,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
 
     pthread_mutex_init(&r.lock, NULL);
     catch_signals();
-    n = count_workers(in, o, threads, 30);
+    n = lp_run_workers(in, o, threads, 30);
     so.threads = threads / n > 0 ? threads / n : 1;
     w = calloc((size_t)n, sizeof *w);
     thread = calloc((size_t)n, sizeof *thread);
