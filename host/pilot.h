@@ -1,7 +1,8 @@
 /* pilot - the diameters to segment a micrograph at, from a coarse look at the micrograph itself.
  *
- * All diameters lie on one grid, diam_mean 2^(j / 5): each 1.149 times the one before. The pilot
- * takes every fifth, from large to small, so that what it computes is part of the result and not
+ * All diameters lie on one grid, diam_mean 2^(j / 5): each 1.149 times the one before, so that
+ * with sigma 0.25 a particle has the weight of 4.5 diameters (host/merge.h). The pilot takes every
+ * fifth, from large to small, so that what it computes is part of the result and not
  * done twice. Each step costs four times the one before: it stops when what was found calls for
  * no smaller one. Numbers only; segment_auto.c runs it. */
 #ifndef LP_PILOT_H
