@@ -51,11 +51,12 @@ def make_set(o, name):
         call([o.program, "synth", "--quiet", "--overwrite", "--n", o.synth, "--size", "640x640", "--seed",
               o.seed, *SYNTH[name], base])
         return sorted(os.path.join(base, f) for f in os.listdir(base) if f.endswith(".mrc")), labels
+    for old in os.listdir(labels):
+        os.remove(os.path.join(labels, old))
     images = []
     for n in draw(o.data, 40 if name == "emps" else 0, o.images):
-        link = os.path.join(labels, n + ".png")
-        if not os.path.exists(link):
-            os.symlink(os.path.abspath(os.path.join(o.data, "emps", "labels", n + ".png")), link)
+        os.symlink(os.path.abspath(os.path.join(o.data, "emps", "labels", n + ".png")),
+                   os.path.join(labels, n + ".png"))
         images.append(os.path.join(o.data, "emps", "images", n + ".png"))
     return images, labels
 

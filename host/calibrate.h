@@ -14,7 +14,7 @@ typedef struct {
     lp_settings settings; /* what to store, but for threshold and calibration */
 } lp_calibrate;
 
-/* o->n_diameters > 0; o->merge.threshold is not used. Images without labels are segmented and
+/* Of several diameters; o->merge.threshold is not used. Images without labels are segmented and
  * merged like the others. Where the target cannot be met, results are those of the nearest
  * threshold and no settings are written. Returns the exit code; everything was said. */
 int lp_calibrate_run(const lp_inputs *in, const lp_run_options *o, const lp_calibrate *c);

@@ -38,7 +38,7 @@ static void compare(void *user, const lp_saved_run *r)
     int i;
 
     if (*r->model_sha256 && strcmp(r->model_sha256, s->model_sha256)) what = "with another model";
-    if (!what && r->layers->n != s->n_diameters) what = "at other diameters";
+    if (!what && s->n_diameters && r->layers->n != s->n_diameters) what = "at other diameters";
     for (i = 0; !what && i < s->n_diameters; i++)
         if (r->layers->layer[i].diameter != s->diameter[i]) what = "at other diameters";
     if (!what && r->flow_threshold != o->flow_threshold) what = "with another flow_threshold";

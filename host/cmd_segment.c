@@ -110,7 +110,9 @@ static lp_status check_diameters(args *a, const lp_settings *set, int has_diamet
     if (has_diameter) return lp_fail(err, LP_EARG, "--diameter and --diameters: give one of them");
     if (r->save_flows)
         return lp_fail(err, LP_EARG, "--save_flows: goes with one --diameter, not --diameters");
-    if (a->diameters && (st = lp_diameters_parse(a->diameters, d, err))) return st;
+    r->auto_diameters = a->diameters ? !strcmp(a->diameters, "auto") : !set->n_diameters;
+    if (a->diameters && !r->auto_diameters && (st = lp_diameters_parse(a->diameters, d, err)))
+        return st;
     r->diameters = a->diameters ? d->d : set->diameter;
     r->n_diameters = a->diameters ? d->n : set->n_diameters;
     if ((st = lp_settings_merge(set, a->method, a->levels, has_threshold, a->threshold, &r->merge,
@@ -151,7 +153,8 @@ static void fill_settings(const args *a, const char *model, lp_settings *s)
     s->model = (char *)(size_t)model;
     snprintf(s->model_sha256, sizeof s->model_sha256, "%s", r->model_sha256);
     s->n_diameters = r->n_diameters;
-    memcpy(s->diameter, r->diameters, (size_t)r->n_diameters * sizeof *s->diameter);
+    if (r->n_diameters)
+        memcpy(s->diameter, r->diameters, (size_t)r->n_diameters * sizeof *s->diameter);
     s->merge = r->merge;
     s->segment = r->segment;
     s->precision = r->session.precision;
@@ -227,7 +230,7 @@ int lp_cmd_segment(int argc, char **argv)
             {"pretrained_model", LP_OPT_STRING, &a.model, "FILE", "the same"},
             {"diameter", LP_OPT_DOUBLE, &s->diameter, "PX", "of the particles (30); 0: estimate"},
             {"diameters", LP_OPT_STRING, &a.diameters, "LIST",
-             "many, merged: MIN:MAX:STEP, MIN:MAX:xRATIO or A,B,C"},
+             "many, merged: auto, MIN:MAX:STEP, MIN:MAX:xRATIO or A,B,C"},
             {"merge", LP_OPT_STRING, &a.method, "METHOD", "scale (default), votes or affinity"},
             {"threshold", LP_OPT_DOUBLE, &a.threshold, "T",
              "support, 0 to 20, that particles must exceed (10)"},
@@ -366,9 +369,10 @@ int lp_cmd_segment(int argc, char **argv)
     if ((st = lp_inputs_find_model(name, &model, &err))) goto done;
     r->model = model;
     r->model_name = name ? name : "emps (bundled)";
-    if ((r->save_h5 || r->n_diameters) && (st = lp_sha256_file(model, sha256, &err))) goto done;
+    if ((r->save_h5 || a.diameters || given) && (st = lp_sha256_file(model, sha256, &err)))
+        goto done;
     r->model_sha256 = sha256;
-    if (r->n_diameters) fill_settings(&a, name, &now);
+    if (a.diameters || given) fill_settings(&a, name, &now);
     if (given && (st = check_settings(&a, given, &now, &err))) goto done;
     a.find.savedir = r->savedir;
     if (r->savedir && (st = lp_inputs_make_folder(r->savedir, &err))) goto done;

@@ -14,8 +14,8 @@
 static lp_status bad(const char *text, lp_err *err)
 {
     return lp_fail(err, LP_EARG,
-                   "--diameters %.60s: give MIN:MAX:STEP (20:150:5), MIN:MAX:xRATIO (20:150:x1.2) "
-                   "or a list (20,40,80)",
+                   "--diameters %.60s: give auto, MIN:MAX:STEP (20:150:5), MIN:MAX:xRATIO "
+                   "(20:150:x1.2) or a list (20,40,80)",
                    text);
 }
 

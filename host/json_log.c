@@ -85,6 +85,31 @@ static int put_lists(cJSON *o, const lp_json_record *r)
     return put(o, "outputs", outputs) && ok;
 }
 
+/* The diameters to the last bit, so that they can be given again. */
+static int put_diameters(cJSON *o, const lp_diameters_result *found)
+{
+    static const char *const source[] = {"given", "image", "model", "default"};
+    cJSON *list = found ? cJSON_CreateArray() : cJSON_CreateNull(), *pilot = cJSON_CreateNull();
+    char buf[LP_NUMBER_MAX];
+    int ok = list && pilot, i;
+
+    for (i = 0; found && ok && i < lp_layers_count(found->layers); i++) {
+        cJSON *x = cJSON_CreateRaw(lp_number_exact(buf, lp_layers_diameter(found->layers, i)));
+
+        ok = x && cJSON_AddItemToArray(list, x);
+        if (!ok) cJSON_Delete(x);
+    }
+    if (ok && found && found->source != LP_RANGE_GIVEN) {
+        cJSON_Delete(pilot);
+        pilot = cJSON_CreateObject();
+        ok = pilot && put(pilot, "diameters", number(found->n_pilot, 17)) &&
+             put(pilot, "particles", number((double)found->pilot_particles, 17)) &&
+             put(pilot, "range_from", cJSON_CreateString(source[found->source]));
+    }
+    ok = put(o, "diameters", list) && ok;
+    return put(o, "pilot", pilot) && ok;
+}
+
 lp_status lp_json_format(const lp_json_record *r, char **line, lp_err *err)
 {
     cJSON *o = cJSON_CreateObject();
@@ -97,6 +122,7 @@ lp_status lp_json_format(const lp_json_record *r, char **line, lp_err *err)
     ok = ok && put(o, "error", r->error ? text(r->error) : cJSON_CreateNull());
     ok = ok && put(o, "particles", number(r->particles < 0 ? NAN : (double)r->particles, 17));
     ok = ok && put(o, "diameter", number(r->diameter > 0 ? r->diameter : NAN, 9));
+    ok = ok && put_diameters(o, r->found);
     ok = ok && put(o, "ly", number(r->Ly > 0 ? r->Ly : NAN, 17));
     ok = ok && put(o, "lx", number(r->Lx > 0 ? r->Lx : NAN, 17));
     ok = ok && put(o, "pixel_nm", number(r->pixel_nm > 0 ? r->pixel_nm : NAN, 9));

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "lipopose.h"
 #include "status.h"
 
 typedef struct {
@@ -17,13 +18,15 @@ typedef struct {
 
 typedef struct {
     const char *file;
-    int page;                    /* 0-based */
-    const char *error;           /* NULL: status "ok"; else status "failed" and the message */
-    int64_t particles;           /* < 0: null */
-    double diameter;             /* px */
-    int Ly, Lx;                  /* 0: null */
-    double pixel_nm;             /* <= 0: null */
-    const lp_json_stage *stages; /* [n_stages] -> "seconds": {name: seconds, ...} */
+    int page;                         /* 0-based */
+    const char *error;                /* NULL: status "ok"; else status "failed" and the message */
+    int64_t particles;                /* < 0: null */
+    double diameter;                  /* px */
+    const lp_diameters_result *found; /* of several diameters -> "diameters": [px], and where they
+                                         were chosen, "pilot"; NULL: null */
+    int Ly, Lx;                       /* 0: null */
+    double pixel_nm;                  /* <= 0: null */
+    const lp_json_stage *stages;      /* [n_stages] -> "seconds": {name: seconds, ...} */
     int n_stages;
     const char *const *outputs; /* [n_outputs] paths */
     int n_outputs;

@@ -38,6 +38,16 @@ void lp_layers_free(lp_layers **s)
     *s = NULL;
 }
 
+int lp_layers_count(const lp_layers *s)
+{
+    return s->n;
+}
+
+double lp_layers_diameter(const lp_layers *s, int i)
+{
+    return s->layer[i].diameter;
+}
+
 lp_status lp_layers_add_layer(lp_layers *s, lp_layer *layer, lp_err *err)
 {
     lp_layer *more;

@@ -62,6 +62,8 @@ const char *lp_session_describe(const lp_session *s);
 /* Diameters, px, that the network works at and was trained on; 1 where it can estimate one. */
 double lp_session_diam_mean(const lp_session *s);
 double lp_session_diam_labels(const lp_session *s);
+/* [2] 5th and 95th percentile of the diameters it was trained on, px; 0, 0 unknown. */
+const double *lp_session_diam_range(const lp_session *s);
 int lp_session_has_size_model(const lp_session *s);
 
 #define LP_MAX_CHANNELS 16
@@ -138,13 +140,26 @@ void lp_result_free(lp_result *r);
 /* Many diameters. What was found at each of them (the candidates) is kept and merged into one
  * mask; another threshold or method afterwards needs no inference. */
 typedef struct lp_layers lp_layers;
-void lp_layers_free(lp_layers **s); /* NULL is fine; clears the pointer */
+void lp_layers_free(lp_layers **s);                   /* NULL is fine; clears the pointer */
+int lp_layers_count(const lp_layers *s);              /* how many diameters */
+double lp_layers_diameter(const lp_layers *s, int i); /* of them, px, ascending */
+
+/* Where the diameters came from. */
+typedef enum {
+    LP_RANGE_GIVEN,  /* by the caller */
+    LP_RANGE_PILOT,  /* from the sizes in the micrograph */
+    LP_RANGE_MODEL,  /* from those the model was trained on: the pilot found nothing */
+    LP_RANGE_DEFAULT /* 20 to 150 px: nor does the model know any */
+} lp_range_source;
 
 typedef struct {
     lp_layers *layers;
     int ntiles;
     uint32_t flat_channels;       /* see lp_result */
     double seconds[LP_T_NSTAGES]; /* sums over the diameters; network and masks overlap */
+    lp_range_source source;
+    int n_pilot;             /* of lp_segment_auto: diameters of the pilot, ... */
+    int64_t pilot_particles; /* ... and what it found at them */
 } lp_diameters_result;
 
 /* lp_segment_defaults, but flow_threshold 0.8 and cellprob_threshold -1: merging sorts out what is
@@ -157,6 +172,14 @@ lp_segment_options lp_diameters_defaults(void);
 lp_status lp_segment_diameters(lp_session *s, const float *image, int nchan, int Ly, int Lx,
                                const lp_segment_options *options, const double *diameters, int n,
                                lp_diameters_result *out, lp_err *err);
+
+/* The same at diameters chosen from the image (host/pilot.h): what a coarse pilot finds at
+ * diameters a factor of 2 apart gives the range, which is then filled with a ratio of 1.149. The
+ * layers are bit for bit those of lp_segment_diameters at the diameters chosen, which
+ * lp_layers_diameter tells. ntiles counts the pilot too; the total that on_tiles gets grows as more
+ * becomes known. */
+lp_status lp_segment_auto(lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                          const lp_segment_options *options, lp_diameters_result *out, lp_err *err);
 
 typedef enum {
     LP_MERGE_SCALE,   /* masks that agree, weighted by how well the diameter fits their size */

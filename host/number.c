@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 char *lp_number_format(char buf[LP_NUMBER_MAX], double v, int digits)
@@ -24,4 +25,17 @@ char *lp_number_format(char buf[LP_NUMBER_MAX], double v, int digits)
     }
     *w = 0;
     return buf;
+}
+
+char *lp_number_exact(char buf[LP_NUMBER_MAX], double v)
+{
+    char raw[LP_NUMBER_MAX];
+    int digits = 15;
+
+    /* Both follow the locale, so that they fit each other. */
+    for (; digits < 17; digits++) {
+        snprintf(raw, sizeof raw, "%.*g", digits, v);
+        if (strtod(raw, NULL) == v) break;
+    }
+    return lp_number_format(buf, v, digits);
 }

@@ -8,4 +8,7 @@
  * NaN and infinities become an empty string: "not known" in a table. */
 char *lp_number_format(char buf[LP_NUMBER_MAX], double v, int digits);
 
+/* The same with as few digits, at least 15, as give v again. */
+char *lp_number_exact(char buf[LP_NUMBER_MAX], double v);
+
 #endif

@@ -10,6 +10,7 @@
 #include "machine.h"
 #include "mask_pool.h"
 #include "net_queue.h"
+#include "segment_diameters.h"
 #include "session.h"
 
 static lp_status check(const double *d, int n, lp_err *err)
@@ -24,8 +25,7 @@ static lp_status check(const double *d, int n, lp_err *err)
     return LP_OK;
 }
 
-/* Tiles of all diameters. */
-static lp_status count_tiles(const lp_session *s, const lp_segment_options *o,
+lp_status lp_diameters_tiles(const lp_session *s, const lp_segment_options *o,
                              const double *diameters, int n, int Ly, int Lx, int *total,
                              lp_err *err)
 {
@@ -49,9 +49,9 @@ static lp_status count_tiles(const lp_session *s, const lp_segment_options *o,
     return LP_OK;
 }
 
-/* All diameters through the network, their masks into r->layers. */
-static lp_status run(lp_session *s, const lp_buf *img, int Ly, int Lx, const lp_segment_options *o,
-                     const double *diameters, int n, lp_diameters_result *r, lp_err *err)
+lp_status lp_diameters_run(lp_session *s, const lp_buf *img, int Ly, int Lx,
+                           const lp_segment_options *o, const double *diameters, int n, int ntiles,
+                           lp_layers *layers, double *seconds, lp_err *err)
 {
     lp_net_context c = lp_session_net(s, o);
     lp_mask_pool *pool = NULL;
@@ -61,7 +61,7 @@ static lp_status run(lp_session *s, const lp_buf *img, int Ly, int Lx, const lp_
 
     if ((st = lp_mask_pool_new(s, o, Ly, Lx, diameters, n, lp_machine_memory() / 4, &pool, err)))
         goto done;
-    if ((st = lp_net_queue_new(&c, r->ntiles, lp_mask_pool_give, pool, &q, err))) goto done;
+    if ((st = lp_net_queue_new(&c, ntiles, lp_mask_pool_give, pool, &q, err))) goto done;
     for (i = 0; i < n; i++) {
         lp_net_options no = lp_session_net_options(s, o, diameters[i]);
 
@@ -70,7 +70,7 @@ static lp_status run(lp_session *s, const lp_buf *img, int Ly, int Lx, const lp_
     }
     if ((st = lp_net_queue_flush(q, err))) goto done;
     lp_net_queue_free(&q);
-    st = lp_mask_pool_finish(pool, r->layers, r->seconds, err);
+    st = lp_mask_pool_finish(pool, layers, seconds, err);
 done:
     lp_net_queue_free(&q);
     lp_mask_pool_free(&pool);
@@ -102,12 +102,14 @@ lp_status lp_segment_diameters(lp_session *s, const float *image, int nchan, int
     if ((st = lp_diameters_check(diameters, n, lp_session_diam_mean(s), Ly, Lx,
                                  lp_machine_memory() / 2, err)))
         goto done;
-    if ((st = count_tiles(s, &o, diameters, n, Ly, Lx, &r.ntiles, err))) goto done;
+    if ((st = lp_diameters_tiles(s, &o, diameters, n, Ly, Lx, &r.ntiles, err))) goto done;
     if ((st = lp_layers_new(Ly, Lx, &r.layers, err))) goto done;
     if ((st = lp_session_prepare(s, image, nchan, Ly, Lx, &o, &img, &first, err))) goto done;
     memcpy(r.seconds, first.seconds, sizeof r.seconds);
     r.flat_channels = first.flat_channels;
-    if ((st = run(s, img, Ly, Lx, &o, diameters, n, &r, err))) goto done;
+    if ((st = lp_diameters_run(s, img, Ly, Lx, &o, diameters, n, r.ntiles, r.layers, r.seconds,
+                               err)))
+        goto done;
     *out = r;
     memset(&r, 0, sizeof r);
 done:

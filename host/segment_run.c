@@ -14,9 +14,11 @@
 #include "json_log.h"
 #include "machine.h"
 #include "measure.h"
+#include "pilot.h"
 #include "progress.h"
 #include "read.h"
 #include "results.h"
+#include "run_workers.h"
 
 /* The signal that asked to stop, or 0. */
 static volatile sig_atomic_t stop_signal;
@@ -57,17 +59,22 @@ typedef struct {
 typedef struct {
     run *r;
     lp_session *session;
-    int tiles; /* of the current image, told to the progress so far */
+    int tiles, total; /* of the current image, told to the progress so far */
 } worker;
+
+/* Whether images are segmented at several diameters. */
+static int many(const lp_run_options *o)
+{
+    return o->n_diameters || o->auto_diameters;
+}
 
 static int on_tiles(void *user, int done, int total)
 {
     worker *w = user;
 
-    if (done == 0) {
-        lp_progress_add_total(w->r->progress, 0, total);
-        w->tiles = 0;
-    }
+    if (done == 0) w->tiles = w->total = 0;
+    if (total > w->total) lp_progress_add_total(w->r->progress, 0, total - w->total);
+    w->total = total;
     lp_progress_tiles_done(w->r->progress, done - w->tiles);
     w->tiles = done;
     return stop_signal != 0;
@@ -83,6 +90,16 @@ static void printable(char *out, size_t cap, const char *name)
         if ((unsigned char)*p < 32 || *p == 127) *p = '?';
 }
 
+/* The same with the page, where there are several. */
+static void show_name(char *out, size_t cap, const char *path, int page, int npages)
+{
+    size_t n;
+
+    printable(out, cap, path);
+    n = strlen(out);
+    if (npages > 1) snprintf(out + n, cap - n, " page %d", page + 1);
+}
+
 /* Called with the lock held. */
 static void print_json(run *r, const char *line)
 {
@@ -91,9 +108,10 @@ static void print_json(run *r, const char *line)
     if (puts(line) < 0 || fflush(stdout)) r->stdout_error = errno ? errno : EIO;
 }
 
-/* Prints a record, and keeps count. error is NULL where all went well. */
+/* Prints a record, and keeps count. found: of several diameters, else without layers; may be NULL.
+ * error is NULL where all went well. */
 static void record(run *r, const char *path, int page, int npages, const lp_results *res,
-                   const char *error)
+                   const lp_diameters_result *found, const char *error)
 {
     char shown[PATH_MAX], name[PATH_MAX + 32], text[PATH_MAX + 1200];
     lp_json_record rec = {.file = path, .page = page + 1, .error = error, .particles = -1};
@@ -102,10 +120,7 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
     int64_t i;
 
     printable(shown, sizeof shown, path);
-    if (npages > 1)
-        snprintf(name, sizeof name, "%s page %d", shown, page + 1);
-    else
-        snprintf(name, sizeof name, "%s", shown);
+    show_name(name, sizeof name, path, page, npages);
     if (res) {
         rec.particles = res->n;
         rec.diameter = res->diameter;
@@ -116,8 +131,9 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
         rec.n_stages = res->n_stages;
         rec.outputs = (const char *const *)res->output;
         rec.n_outputs = res->n_outputs;
+        rec.found = found->layers ? found : NULL;
         snprintf(text, sizeof text, "%lld particle%s", (long long)res->n, res->n == 1 ? "" : "s");
-        if (r->o->segment.diameter == 0 && !r->o->n_diameters)
+        if (r->o->segment.diameter == 0 && !many(r->o))
             snprintf(text + strlen(text), 64, " (diameter %.1f px, estimated)", res->diameter);
     } else {
         /* Most messages begin with the path; those that do not get it. */
@@ -197,7 +213,7 @@ static int take(run *r, const lp_input **input, int *page, int *npages)
             r->page = r->npages = 0;
         }
         pthread_mutex_unlock(&r->lock);
-        if (bad) record(r, x->path, 0, 1, NULL, err.msg);
+        if (bad) record(r, x->path, 0, 1, NULL, NULL, err.msg);
     }
     return 1;
 }
@@ -223,14 +239,28 @@ static void warn(run *r, const char *name, const lp_image *im, const lp_result *
     }
 }
 
+static void say_choice(run *r, const char *path, int page, int npages, const lp_diameters_result *f)
+{
+    char name[PATH_MAX + 32], what[200], text[PATH_MAX + 300];
+
+    if (r->o->quiet) return;
+    show_name(name, sizeof name, path, page, npages);
+    lp_pilot_tell(what, sizeof what, f);
+    snprintf(text, sizeof text, "%s: %s", name, what);
+    lp_progress_message(r->progress, text);
+}
+
 /* The image at all diameters, merged: *seg has masks and times. */
 static lp_status segment_all(worker *w, const lp_image *im, const lp_segment_options *so,
                              lp_result *seg, lp_diameters_result *found, lp_merged *merged,
                              lp_err *err)
 {
     const lp_run_options *o = w->r->o;
-    lp_status st = lp_segment_diameters(w->session, im->data, im->nchan, im->Ly, im->Lx, so,
-                                        o->diameters, o->n_diameters, found, err);
+    lp_status st =
+        o->auto_diameters
+            ? lp_segment_auto(w->session, im->data, im->nchan, im->Ly, im->Lx, so, found, err)
+            : lp_segment_diameters(w->session, im->data, im->nchan, im->Ly, im->Lx, so,
+                                   o->diameters, o->n_diameters, found, err);
 
     if (st || (st = lp_merge(found->layers, &o->merge, merged, err))) return st;
     seg->Ly = merged->Ly;
@@ -254,7 +284,7 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     lp_results res = {0};
     lp_diameters_result found = {0};
     lp_merged merged = {0};
-    lp_results_merged many;
+    lp_results_merged merge;
     char base[PATH_MAX];
     double t = omp_get_wtime(), read;
     lp_err err;
@@ -266,18 +296,18 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     if ((st = lp_read_image(x->path, page, &im, &err))) goto done;
     read = omp_get_wtime() - t;
     if (r->o->pixel_nm > 0) im.pixel_nm = r->o->pixel_nm;
-    st = r->o->n_diameters
-             ? segment_all(w, &im, &so, &seg, &found, &merged, &err)
-             : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
+    st = many(r->o) ? segment_all(w, &im, &so, &seg, &found, &merged, &err)
+                    : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
     if (st) goto done;
     warn(r, x->path, &im, &seg);
+    if (r->o->auto_diameters) say_choice(r, x->path, page, npages, &found);
     if (npages > 1)
         snprintf(base, sizeof base, "%s_p%04d", x->base, page + 1);
     else
         snprintf(base, sizeof base, "%s", x->base);
-    many = (lp_results_merged){found.layers, &merged};
-    st = lp_results_write(base, x->path, page, &im, &seg, r->o->n_diameters ? &many : NULL, read,
-                          r->o, &res, &err);
+    merge = (lp_results_merged){found.layers, &merged};
+    st = lp_results_write(base, x->path, page, &im, &seg, many(r->o) ? &merge : NULL, read, r->o,
+                          &res, &err);
     if (!st && r->o->on_done) {
         pthread_mutex_lock(&r->lock);
         r->o->on_done(r->o->user, base);
@@ -287,7 +317,7 @@ done:
     if (st == LP_ESIGNAL) /* dropped, neither done nor failed */
         ;
     else
-        record(r, x->path, page, npages, st ? NULL : &res, st ? err.msg : NULL);
+        record(r, x->path, page, npages, st ? NULL : &res, &found, st ? err.msg : NULL);
     lp_results_free(&res);
     lp_result_free(&seg);
     lp_layers_free(&found.layers);
@@ -333,40 +363,11 @@ static void closing_line(run *r)
     fputc('\n', to);
     if (r->empty) {
         fprintf(to, "nothing found in %d of %d: ", r->empty, r->done);
-        if (!r->o->n_diameters && r->o->segment.diameter > 0)
-            fprintf(to, "is --diameter %g right? Try --diameters 20:200:x1.2, ",
-                    r->o->segment.diameter);
+        if (!many(r->o) && r->o->segment.diameter > 0)
+            fprintf(to, "is --diameter %g right? Try --diameters auto, ", r->o->segment.diameter);
         fprintf(to, "--cellprob_threshold -2, or a model for this kind of image\n");
     }
     fflush(to);
-}
-
-/* How many images at a time: one per thread, as far as a quarter of the memory goes. A worker
- * needs about 60 bytes per pixel of its image, more where the image is enlarged, and what the
- * network's activations take. Judged by the first image that can be read. */
-static int count_workers(const lp_inputs *in, const lp_run_options *o, int threads,
-                         double diam_mean)
-{
-    double memory = lp_machine_memory() / 4;
-    double d = o->segment.diameter > 0 ? o->segment.diameter : diam_mean, need, scale;
-    int n = threads, pages = 1, i;
-    lp_image im = {0};
-    lp_err err;
-
-    for (i = 0; i < in->n && i < 3 && !im.data; i++)
-        if (lp_read_count(in->item[i].path, &pages, &err) ||
-            lp_read_image(in->item[i].path, 0, &im, &err))
-            memset(&im, 0, sizeof im);
-    if (!im.data) return 1;
-    for (i = 0; i < o->n_diameters; i++)
-        if (i == 0 || o->diameters[i] < d) d = o->diameters[i];
-    scale = diam_mean / d;
-    need = (double)im.Ly * im.Lx * (60 + 28 * scale * scale) + 100e6;
-    lp_image_free(&im);
-    if (in->n == 1 && (o->page || pages < n)) n = o->page ? 1 : pages;
-    if (in->n > 1 && in->n < n) n = in->n;
-    if (memory / need < n) n = memory / need < 1 ? 1 : (int)(memory / need);
-    return n;
 }
 
 static int stop_at_once(void *user, int done, int total)
@@ -418,7 +419,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
 
     pthread_mutex_init(&r.lock, NULL);
     catch_signals();
-    n = count_workers(in, o, threads, 30);
+    n = lp_run_workers(in, o, threads, 30);
     so.threads = threads / n > 0 ? threads / n : 1;
     w = calloc((size_t)n, sizeof *w);
     thread = calloc((size_t)n, sizeof *thread);
@@ -428,21 +429,23 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     }
     nw = n;
     if ((st = lp_session_open(o->model, &so, &w[0].session, &err))) goto done;
-    if ((st = check_options(w[0].session, &o->segment, o->n_diameters, &err))) goto done;
+    if ((st = check_options(w[0].session, &o->segment, many(o), &err))) goto done;
     for (i = 1; i < n && !st; i++) st = lp_session_share(w[0].session, &w[i].session, &err);
     if (st) goto done;
     r.progress = lp_progress_new(stderr, o->quiet ? LP_PROGRESS_QUIET : LP_PROGRESS_AUTO);
     if (!o->quiet) {
-        char text[600], many[64] = "", size[96] = "diameter estimated";
+        char text[600], at_once[64] = "", size[96] = "diameter estimated";
 
-        if (n > 1) snprintf(many, sizeof many, "; %d images at a time", n);
-        if (o->n_diameters)
+        if (n > 1) snprintf(at_once, sizeof at_once, "; %d images at a time", n);
+        if (o->auto_diameters)
+            snprintf(size, sizeof size, "diameters chosen for each image");
+        else if (o->n_diameters)
             snprintf(size, sizeof size, "%d diameters %g to %g px", o->n_diameters, o->diameters[0],
                      o->diameters[o->n_diameters - 1]);
         else if (o->segment.diameter > 0)
             snprintf(size, sizeof size, "diameter %g px", o->segment.diameter);
         snprintf(text, sizeof text, "lipopose %s: model %.300s, %s, %s%s", lp_version(),
-                 o->model_name, size, lp_session_describe(w[0].session), many);
+                 o->model_name, size, lp_session_describe(w[0].session), at_once);
         lp_progress_message(r.progress, text);
     }
     lp_progress_add_total(r.progress, in->n, 0);

@@ -15,6 +15,7 @@ typedef struct {
     lp_segment_options segment; /* on_tiles and user are not used */
     const double *diameters;    /* [n_diameters] px; n_diameters 0: segment.diameter alone */
     int n_diameters;
+    int auto_diameters;             /* 1: many, chosen from each image (lp_segment_auto) */
     lp_merge_options merge;         /* of several diameters */
     const char *model, *model_name; /* file, and what to call it in results */
     const char *model_sha256;       /* may be NULL */

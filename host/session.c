@@ -25,7 +25,7 @@ typedef struct {
     lp_device *dev; /* on which the network was made */
     lp_net *net;
     int nchan, style_length, threads;
-    double diam_mean, diam_labels;
+    double diam_mean, diam_labels, diam_range[2];
     lp_size_model *size; /* NULL where the model has none */
     char text[256];
 } shared;
@@ -125,6 +125,7 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
     first.s->style_length = w->nbase[w->n_nbase - 1];
     first.s->diam_mean = w->diam_mean;
     first.s->diam_labels = w->diam_labels;
+    memcpy(first.s->diam_range, w->diam_range, sizeof w->diam_range);
     first.s->size = w->size;
     w->size = NULL;
     snprintf(first.s->text, sizeof first.s->text, "%s, %s", first.s->be->describe(first.s->dev),
@@ -149,6 +150,11 @@ double lp_session_diam_mean(const lp_session *s)
 double lp_session_diam_labels(const lp_session *s)
 {
     return s->s->diam_labels;
+}
+
+const double *lp_session_diam_range(const lp_session *s)
+{
+    return s->s->diam_range;
 }
 
 int lp_session_has_size_model(const lp_session *s)

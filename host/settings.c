@@ -287,6 +287,20 @@ static lp_status parse_calibration(const cJSON *j, lp_settings *s, lp_err *err)
     return LP_OK;
 }
 
+static lp_status parse_diameters(const cJSON *j, lp_settings *s, lp_err *err)
+{
+    const cJSON *x = item(j, "", "diameters", err);
+    lp_status st;
+
+    if (!x) return LP_EFORMAT;
+    if (cJSON_IsString(x) && !strcmp(x->valuestring, "auto")) return LP_OK;
+    if ((st = numbers(j, "", "diameters", 1e-6, 1e6, 1, s->diameter, LP_MAX_DIAMETERS,
+                      &s->n_diameters, err)))
+        return st;
+    if (!s->n_diameters) return lp_fail(err, LP_EFORMAT, "key diameters: is empty");
+    return LP_OK;
+}
+
 static lp_status parse(const cJSON *j, lp_settings *s, lp_err *err)
 {
     static const char *const keys[] = {"format",    "version", "program", "model",
@@ -307,10 +321,7 @@ static lp_status parse(const cJSON *j, lp_settings *s, lp_err *err)
     if ((st = text(j, "", "program", &program, err))) return st;
     if ((st = only(j, "", keys, 8, NULL, 0, err))) return st;
     if ((st = parse_model(j, s, err))) return st;
-    if ((st = numbers(j, "", "diameters", 1e-6, 1e6, 1, s->diameter, LP_MAX_DIAMETERS,
-                      &s->n_diameters, err)))
-        return st;
-    if (!s->n_diameters) return lp_fail(err, LP_EFORMAT, "key diameters: is empty");
+    if ((st = parse_diameters(j, s, err))) return st;
     if ((st = parse_merge(j, s, err))) return st;
     if ((st = parse_segment(j, s, err))) return st;
     return parse_calibration(j, s, err);
@@ -358,11 +369,7 @@ lp_status lp_settings_read(const char *path, lp_settings *out, lp_err *err)
 static cJSON *exact(double v)
 {
     char buf[LP_NUMBER_MAX];
-    int digits = 15;
-
-    if (!isfinite(v)) return cJSON_CreateNull();
-    while (strtod(lp_number_format(buf, v, digits), NULL) != v) digits++;
-    return cJSON_CreateRaw(buf);
+    return isfinite(v) ? cJSON_CreateRaw(lp_number_exact(buf, v)) : cJSON_CreateNull();
 }
 
 static cJSON *exact_list(const double *v, int n)
@@ -401,7 +408,10 @@ lp_status lp_settings_write(const char *path, const lp_settings *s, lp_err *err)
     else
         cJSON_AddNullToObject(in, "name");
     cJSON_AddStringToObject(in, "sha256", s->model_sha256);
-    cJSON_AddItemToObject(j, "diameters", exact_list(s->diameter, s->n_diameters));
+    if (s->n_diameters)
+        cJSON_AddItemToObject(j, "diameters", exact_list(s->diameter, s->n_diameters));
+    else
+        cJSON_AddStringToObject(j, "diameters", "auto");
     in = cJSON_AddObjectToObject(j, "merge");
     cJSON_AddStringToObject(in, "method", lp_merge_text_name(s->merge.method));
     cJSON_AddItemToObject(in, "threshold", exact(s->merge.threshold));

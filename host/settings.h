@@ -2,7 +2,7 @@
  *
  *     { "format": "lipopose-settings", "version": 1, "program": "0.1.0",
  *       "model": {"name": ..., "sha256": ...},         name null: the bundled model
- *       "diameters": [px, ascending],
+ *       "diameters": [px, ascending],                  or "auto": chosen from each image
  *       "merge": {"method", "threshold", "levels"},    levels [] are the default ones
  *       "segment": {...},                              lp_segment_options and precision
  *       "calibration": {...} }                         may be absent: how it was found
@@ -28,7 +28,7 @@ typedef struct {
     char *model; /* as it was named; NULL: bundled; owned */
     char model_sha256[65];
     double diameter[LP_MAX_DIAMETERS]; /* [n_diameters] px, ascending */
-    int n_diameters;
+    int n_diameters;                   /* 0: auto */
     lp_merge_options merge;     /* method, threshold (a number), levels; the rest is default */
     lp_segment_options segment; /* batch_size, on_tiles, user and diameter are default */
     lp_precision precision;

@@ -121,7 +121,8 @@ static void json_record(void **state)
     (void)state;
     assert_int_equal(lp_json_format(&r, &s, NULL), LP_OK);
     assert_string_equal(s, "{\"file\":\"a.mrc\",\"page\":0,\"status\":\"ok\",\"error\":null,"
-                           "\"particles\":25,\"diameter\":30.5,\"ly\":512,\"lx\":564,"
+                           "\"particles\":25,\"diameter\":30.5,"
+                           "\"diameters\":null,\"pilot\":null,\"ly\":512,\"lx\":564,"
                            "\"pixel_nm\":0.100000001,\"seconds\":{\"read\":0.0125,\"net\":1.5},"
                            "\"outputs\":[\"out/a_cp_masks.tif\",\"out/a_particles.csv\"]}");
     free(s);

@@ -76,6 +76,14 @@ static void round_trip(void **state)
     assert_null(t.model);
     assert_string_equal(lp_settings_differences(&s, &t, differ), "");
     assert_true(t.merge.n_levels == 2 && t.merge.levels[0] == 7.5);
+    t.n_diameters = 0; /* auto */
+    assert_string_equal(lp_settings_differences(&s, &t, differ), "diameters");
+    if (lp_settings_write(lp_tmp_path(dir, "b.json"), &t, &err)) fail_msg("%s", err.msg);
+    lp_settings_free(&t);
+    if (lp_settings_read(lp_tmp_path(dir, "b.json"), &t, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(t.n_diameters, 0);
+    lp_settings_free(&t);
+    if (lp_settings_read(lp_tmp_path(dir, "a.json"), &t, &err)) fail_msg("%s", err.msg);
     t.segment.niter++;
     t.diameter[0] = 21;
     t.merge.method = LP_MERGE_AFFINITY;
@@ -145,6 +153,11 @@ static void refused(void **state)
     assert_int_equal(lp_settings_parse("[]", 2, &t, &err), LP_EFORMAT);
     text[n / 2] = 0;
     assert_int_equal(lp_settings_parse(text, n, &t, &err), LP_EFORMAT);
+    free(text);
+    s.n_diameters = 0;
+    if (lp_settings_write(lp_tmp_path(dir, "a.json"), &s, &err)) fail_msg("%s", err.msg);
+    text = read_all(lp_tmp_path(dir, "a.json"));
+    refuse(text, "\"auto\",\n\t\"merge\"", "\"Auto\",\n\t\"merge\"", "key diameters");
     free(text);
     lp_settings_free(&s);
     lp_tmp_remove(dir);

@@ -3,7 +3,7 @@
 image "$tmp/a.png" cones 150 160 1
 image "$tmp/b.tif" cones 100 120 2 2
 
-for d in "" auto 20:150 0:100:5 150:20:5 20:150:0 20:150:x1 nan,30 1:500:1 -5,30; do
+for d in "" 20:150 0:100:5 150:20:5 20:150:0 20:150:x1 nan,30 1:500:1 -5,30; do
     seg 2 "--diameters '$d'" --diameters="$d" "$tmp/a.png"
     one_line "--diameters '$d': one line"
 done
