@@ -66,7 +66,8 @@ typedef struct {
      * and the single diameter next to each by ratio, -1: none. */
     double size[LP_SWEEP_N_SIZES];
     int nearest[LP_SWEEP_N_SIZES];
-    int64_t n_smaller, n_larger; /* true particles beyond the smallest and largest diameter */
+    int64_t n_smaller, n_larger; /* true particles beyond their image's diameters */
+    double smallest, largest;    /* those diameters, px; NaN: differ by image */
     /* With labels at hand: at each image the diameter next to its median true one (without
      * particles: to that of all), and the one of the highest AP at IoU 0.5 (ties: the higher mean
      * over IoU, then the smaller diameter). */

@@ -156,6 +156,30 @@ static int all_have(const images *x, double d)
     return i == x->n;
 }
 
+/* True particles that are smaller or larger than all diameters of their image. */
+static void beyond(const images *x, lp_sweep *s)
+{
+    int k, seen = 0;
+    int32_t i;
+
+    s->smallest = s->largest = NAN;
+    for (k = 0; k < x->n; k++) {
+        const lp_sweep_image *im = x->im[k];
+        double lo, hi;
+
+        if (!im->n_single) continue;
+        lo = im->diameter[0];
+        hi = im->diameter[im->n_single - 1];
+        s->smallest = !seen || s->smallest == lo ? lo : NAN;
+        s->largest = !seen || s->largest == hi ? hi : NAN;
+        seen = 1;
+        for (i = 0; i < im->nt; i++) {
+            s->n_smaller += im->diameter_true[i] < lo;
+            s->n_larger += im->diameter_true[i] > hi;
+        }
+    }
+}
+
 static lp_status make_singles(const images *x, lp_sweep *s, lp_err *err)
 {
     const lp_sweep_image *first = x->im[0];
@@ -173,15 +197,6 @@ static lp_status make_singles(const images *x, lp_sweep *s, lp_err *err)
         d[s->n_single] = s->single[s->n_single].at = first->diameter[k];
         add_up(x, &s->single[s->n_single], at_diameter, &first->diameter[k]);
         s->n_single++;
-    }
-    for (k = 0; k < x->n && s->n_single; k++) {
-        const lp_sweep_image *im = x->im[k];
-        int32_t i;
-
-        for (i = 0; i < im->nt; i++) {
-            s->n_smaller += im->diameter_true[i] < d[0];
-            s->n_larger += im->diameter_true[i] > d[s->n_single - 1];
-        }
     }
     for (k = 0; k < LP_SWEEP_N_SIZES; k++) s->nearest[k] = nearest(d, s->n_single, s->size[k]);
     free(d);
@@ -262,6 +277,7 @@ lp_status lp_sweep_new(const lp_sweep_image *const *im, int n, lp_merge_method m
     if ((st = true_sizes(&x, &s, err))) goto done;
     if ((st = make_curve(&x, &s, err))) goto done;
     if ((st = make_singles(&x, &s, err))) goto done;
+    beyond(&x, &s);
     if ((st = area(&x, &s, err))) goto done;
     *out = s;
     memset(&s, 0, sizeof s);

@@ -156,7 +156,7 @@ void lp_report_sweep_table(FILE *f, const lp_eval_set *set)
     const lp_eval_sweep *s = set->sweep;
     lp_sweep_row row[LP_SWEEP_MAX_ROWS];
     int i, n = lp_sweep_rows(s, row), singles = 0;
-    char buf[160];
+    char buf[200];
 
     fputs("<h2>Which threshold</h2>", f);
     for (i = 0; i < n; i++)

@@ -97,14 +97,18 @@ const char *lp_sweep_range_note(const lp_eval_sweep *s, char *buf)
 {
     const lp_sweep *a = &s->all;
     int64_t n = a->n_points ? a->point[0].sum.n_true : 0;
+    char small[32] = "", large[32] = "";
 
     *buf = 0;
-    if (a->n_single && 20 * (a->n_smaller + a->n_larger) >= n && n > 0)
-        snprintf(buf, 160,
-                 "%lld of %lld true particles are smaller than the smallest diameter, %g px, %lld "
-                 "larger than the largest, %g px",
-                 (long long)a->n_smaller, (long long)n, a->single[0].at, (long long)a->n_larger,
-                 a->single[a->n_single - 1].at);
+    if (20 * (a->n_smaller + a->n_larger) < n || !(a->n_smaller + a->n_larger)) return buf;
+    if (!isnan(a->smallest)) snprintf(small, sizeof small, ", %g px", a->smallest);
+    if (!isnan(a->largest)) snprintf(large, sizeof large, ", %g px", a->largest);
+    snprintf(buf, 200,
+             "%lld of %lld true particles are smaller than the smallest diameter%s%s, %lld larger "
+             "than the largest%s",
+             (long long)a->n_smaller, (long long)n,
+             isnan(a->smallest) || isnan(a->largest) ? " of their image" : "", small,
+             (long long)a->n_larger, large);
     return buf;
 }
 
@@ -133,7 +137,7 @@ void lp_write_sweep_table(FILE *to, const lp_eval_set *set)
     lp_sweep_point masks = {.sum = set->sum, .pooled = set->pooled, .mean = set->mean};
     lp_sweep_row row[LP_SWEEP_MAX_ROWS];
     int i, n = lp_sweep_rows(s, row), singles = 0;
-    char buf[160];
+    char buf[200];
 
     fprintf(to, "\n%-44s%9s%11s%8s%8s%8s%11s\n",
             s->all.method == LP_MERGE_SCALE ? "thresholds on support, IoU 0.50"

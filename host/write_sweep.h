@@ -27,7 +27,7 @@ int lp_sweep_rows(const lp_eval_sweep *s, lp_sweep_row row[LP_SWEEP_MAX_ROWS]);
 const char *lp_sweep_single_name(const lp_eval_sweep *s, char *buf);
 
 /* A sentence where many true particles are smaller or larger than all diameters, else "". buf
- * [160]. */
+ * [200]. */
 const char *lp_sweep_range_note(const lp_eval_sweep *s, char *buf);
 
 void lp_write_sweep_table(FILE *to, const lp_eval_set *s);

@@ -1,6 +1,7 @@
 #include "eval_dense.h"
 #include "host/eval_target.h"
 #include "host/rng.h"
+#include "host/write_sweep.h"
 #include "merge_scene.h"
 
 static lp_labels labels_of(const uint32_t *lb)
@@ -261,6 +262,52 @@ static void by_hand(void **state)
     free(t);
 }
 
+/* Images whose diameters are not the same: a particle is beyond those of its own. */
+static void own_diameters(void **state)
+{
+    static const double smallest[3] = {30, 10, 30};
+    uint32_t *lb = calloc(NPX, sizeof *lb);
+    lp_merge_options o = options(LP_MERGE_SCALE, NAN);
+    lp_sweep_image im[3];
+    const lp_sweep_image *ptr[3] = {&im[0], &im[1], &im[2]};
+    lp_eval_sweep all = {.n = 0};
+    lp_labels truth;
+    char buf[200];
+    lp_err err;
+    int i;
+
+    (void)state;
+    disc(lb, 30, 30, 10, 1);
+    disc(lb, 30, 80, 10, 2);
+    truth = labels_of(lb);
+    for (i = 0; i < 3; i++) {
+        lp_layers *s = layers_new();
+
+        add(s, smallest[i], lb, 2);
+        add(s, 40, lb, 2);
+        im[i] = sweep(s, &truth, &o);
+        lp_layers_free(&s);
+    }
+    if (lp_sweep_new(ptr, 2, LP_MERGE_SCALE, &all.all, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(all.all.n_single, 1); /* both have 40 px alone */
+    assert_true(all.all.n_smaller == 2 && all.all.n_larger == 0);
+    assert_true(isnan(all.all.smallest) && all.all.largest == 40);
+    assert_string_equal(lp_sweep_range_note(&all, buf),
+                        "2 of 4 true particles are smaller than the smallest diameter of their "
+                        "image, 0 larger than the largest, 40 px");
+    lp_sweep_free(&all.all);
+    im[1].n_single = 0; /* of no diameters none is too large */
+    if (lp_sweep_new(ptr, 3, LP_MERGE_SCALE, &all.all, &err)) fail_msg("%s", err.msg);
+    assert_true(all.all.n_smaller == 4 && all.all.smallest == 30 && all.all.largest == 40);
+    assert_string_equal(lp_sweep_range_note(&all, buf),
+                        "4 of 6 true particles are smaller than the smallest diameter, 30 px, 0 "
+                        "larger than the largest, 40 px");
+    lp_sweep_free(&all.all);
+    for (i = 0; i < 3; i++) lp_sweep_image_free(&im[i]);
+    lp_labels_free(&truth);
+    free(lb);
+}
+
 static void refused(void **state)
 {
     lp_layers *s = layers_new();
@@ -306,8 +353,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_merge), cmocka_unit_test(ties),
-        cmocka_unit_test(by_hand),           cmocka_unit_test(refused),
-        cmocka_unit_test(is_cellpose),
+        cmocka_unit_test(by_hand),           cmocka_unit_test(own_diameters),
+        cmocka_unit_test(refused),           cmocka_unit_test(is_cellpose),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
