@@ -11,13 +11,14 @@
 
 #include "read.h"
 #include "read_outlines.h"
+#include "run_files.h"
 
 /* The longest first: _cp_masks ends in _masks. */
 static const char *const endings[] = {"_cp_masks", "_outlines", "_RoiSet", "_labels", "_truth",
                                       "_masks",    "_label",    "_rois",   "_mask",   "_gt"};
 enum { CP_MASKS = 0, OUTLINES, ROI_SET, ROIS = 7, N_ENDINGS = 10, PLAIN = N_ENDINGS };
 
-#define RUN "_lipopose.h5"
+#define RUN LP_RUN_ENDING
 
 typedef enum { TRUTH, PRED, IMAGE } role;
 

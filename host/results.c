@@ -9,6 +9,7 @@
 #include "../kernels/resize.h"
 #include "hdf5_lock.h"
 #include "overlay.h"
+#include "run_files.h"
 #include "write_coords.h"
 #include "write_csv.h"
 #include "write_flows.h"
@@ -230,7 +231,7 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     if ((st = write_coords(base, image, &res, many ? many->merged->support_max : 0, o, err)))
         goto done;
     if (many) {
-        WRITE(many->layers, "_lipopose.h5",
+        WRITE(many->layers, LP_RUN_ENDING,
               write_h5(path, image, page, &masks, NULL, NULL, many->layers, &res, o, err));
     } else if (o->save_flows || o->save_h5) {
         if ((st = at_image_size(seg->flows, 2, seg, &own_flows, &flows, err))) goto done;
@@ -238,7 +239,7 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
               lp_write_flows_rgb(path, flows, seg->Ly, seg->Lx, err));
         WRITE(o->save_flows, "_dP_cp_masks.tif",
               lp_write_flows_dp(path, flows, seg->Ly, seg->Lx, err));
-        WRITE(o->save_h5, "_lipopose.h5",
+        WRITE(o->save_h5, LP_RUN_ENDING,
               write_h5(path, image, page, &masks, flows, cellprob, NULL, &res, o, err));
     }
     WRITE(o->save_overlay && plane, "_overlay.png",

@@ -9,6 +9,7 @@
 #include "number.h"
 #include "outline.h"
 #include "overlay.h"
+#include "run_files.h"
 #include "write_csv.h"
 #include "write_png.h"
 
@@ -109,7 +110,7 @@ static const char *last_part(const char *path)
 /* What the table that the page saves begins with, as segment names it. */
 static void key_name(FILE *f, const char *file)
 {
-    const char *name = last_part(file), *end = strstr(name, "_lipopose.h5");
+    const char *name = last_part(file), *end = strstr(name, LP_RUN_ENDING);
     char *s = strndup(name, end && end != name ? (size_t)(end - name) : strlen(name));
 
     key_text(f, "name", s ? s : "lipopose");
