@@ -113,6 +113,7 @@ static lp_status choose(const lp_eval_sweep *s, lp_target target, double *thresh
 
     if (!one.n_true)
         return lp_fail(err, LP_EARG, "the labels have no particles: nothing to calibrate on");
+    if (one.tp == 0) *reached = 0; /* an F1 of 0 is the best of nothing */
     lp_target_text(c.target, target);
     c.images = s->n;
     c.n_true = (double)one.n_true;
@@ -227,6 +228,10 @@ done:
     if (st) {
         fprintf(stderr, "lipopose: %s\n", err.msg);
         if (code == 0) code = st == LP_EARG ? 2 : 1;
+        if (l.n && !o.quiet && !reached)
+            fprintf(stderr,
+                    "lipopose: the saved runs are kept: eval judges them at every threshold, "
+                    "merge applies one, without inference\n");
     }
     lp_eval_sweep_free(&s);
     free_list(&l);

@@ -29,10 +29,10 @@ static double steps(double diam_mean, double d)
 
 lp_pilot_limits lp_pilot_limit(double diam_mean, const double *diam_range, int Ly, int Lx)
 {
-    lp_pilot_limits l = {diam_mean / 4, Ly < Lx ? Ly : Lx};
+    lp_pilot_limits l = {diam_mean / 2, Ly < Lx ? Ly : Lx};
 
     if (diam_range[1] > 0) {
-        if (diam_range[0] / 2 > l.min) l.min = diam_range[0] / 2;
+        l.min = diam_range[0] / 2 > diam_mean / 4 ? diam_range[0] / 2 : diam_mean / 4;
         if (diam_range[1] * 2 < l.max) l.max = diam_range[1] * 2;
     }
     if (l.max < l.min) l.max = l.min;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -222,6 +223,19 @@ static lp_status get_optional(hid_t file, const char *path, const char *name, do
     return st;
 }
 
+static lp_status check_signature(const char *path, lp_err *err)
+{
+    char b[8] = "";
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(b, 1, sizeof b, f) : 0;
+
+    if (f) fclose(f);
+    if (n == sizeof b && !memcmp(b, "\x89HDF\r\n\x1a\n", sizeof b)) return LP_OK;
+    return lp_fail(err, LP_EFORMAT,
+                   "%s: not a saved run: give a NAME_lipopose.h5 that segment --diameters wrote",
+                   path);
+}
+
 lp_status lp_read_run(const char *path, lp_saved_run *out, lp_err *err)
 {
     lp_saved_run r = {0};
@@ -232,6 +246,7 @@ lp_status lp_read_run(const char *path, lp_saved_run *out, lp_err *err)
     int n;
 
     if (access(path, R_OK)) return lp_fail(err, LP_EIO, "%s: %s", path, strerror(errno));
+    if ((st = check_signature(path, err))) return st;
     if ((st = lp_hdf5_heap_check(path, err))) return st;
     lp_hdf5_quiet_on(&quiet);
     fapl = H5Pcreate(H5P_FILE_ACCESS);

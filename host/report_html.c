@@ -15,7 +15,7 @@ const char lp_html_style[] =
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:4px 11px;text-align:right;border-bottom:1px solid #e4e8ef;white-space:nowrap}\n"
     "th{color:#566074;font-weight:600}th:first-child,td:first-child{text-align:left;"
-    "padding-left:0}\n"
+    "padding-left:0}th:first-child{white-space:normal}\n"
     "td:first-child{max-width:230px;overflow:hidden;text-overflow:ellipsis}\n"
     ".names td:first-child{max-width:none}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));"

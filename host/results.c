@@ -116,11 +116,14 @@ static lp_status write_h5(const char *path, const char *image, int page, const l
         .cellprob = cellprob,
         .candidates = layers,
     };
+    char *whole = realpath(image, NULL); /* to be found from any folder; NULL: as it is */
     lp_status st;
 
+    if (whole) f.image = whole;
     lp_hdf5_lock();
     st = lp_write_run(path, &f, err);
     lp_hdf5_unlock();
+    free(whole);
     return st;
 }
 

@@ -28,17 +28,29 @@ static void on_signal(int n)
     stop_signal = n;
 }
 
+static const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
+
 /* Ask once to stop after the current tiles, twice to stop at once. Under nohup a closed terminal
  * stops nothing. */
 static void catch_signals(void)
 {
-    static const int list[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
     struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART}, old;
     size_t i;
 
-    for (i = 0; i < sizeof list / sizeof *list; i++)
-        if (list[i] != SIGHUP || (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN))
-            sigaction(list[i], &sa, NULL);
+    for (i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (signals[i] != SIGHUP || (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN))
+            sigaction(signals[i], &sa, NULL);
+}
+
+/* What follows the images (a calibration) is stopped at once. */
+static void leave_signals(void)
+{
+    struct sigaction now;
+    size_t i;
+
+    for (i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (!sigaction(signals[i], NULL, &now) && now.sa_handler == on_signal)
+            signal(signals[i], SIG_DFL);
 }
 
 typedef struct {
@@ -455,6 +467,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     n = i;
     work(&w[0]);
     for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
+    leave_signals();
     lp_progress_free(&r.progress);
     if (!o->no_summary) closing_line(&r);
     if (r.failed) code = 1;

@@ -32,13 +32,13 @@ static void limits(void **state)
     lp_pilot_limits l = lp_pilot_limit(30, unknown, 500, 400);
 
     (void)state;
-    assert_true(l.min == 7.5 && l.max == 400);
+    assert_true(l.min == 15 && l.max == 400);
     l = lp_pilot_limit(30, range, 500, 400);
     assert_true(l.min == 20 && l.max == 200);
     l = lp_pilot_limit(30, range, 500, 120);
     assert_true(l.min == 20 && l.max == 120);
     l = lp_pilot_limit(30, unknown, 1, 1000);
-    assert_true(l.min == 7.5 && l.max == 7.5);
+    assert_true(l.min == 15 && l.max == 15);
     l = lp_pilot_limit(30, tiny, 500, 500);
     assert_true(l.min == 7.5 && l.max == 7.5);
 }

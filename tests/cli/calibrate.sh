@@ -177,5 +177,11 @@ seg 0 "one labelled image" --diameters $diameters --calibrate "$tmp/t4" --savedi
 check "one labelled image: said" grep -q "^calibrated on 1 of 3 images" "$tmp/out"
 check "one labelled image: nothing promised" grep -q "nothing is known about other images" "$tmp/out"
 check "one labelled image: all have results" test "$(ls "$tmp"/one/*_cp_masks.tif | wc -l)" -eq 3
+# Labels of something else: no settings, and what to do with the runs.
+mkdir "$tmp/wrong"
+echo '{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[0,0],[3,0],[3,3],[0,3],[0,0]]]}}' >"$tmp/wrong/m1.geojson"
+seg 1 "labels of something else" --calibrate "$tmp/wrong" --target f1 --diameters $diameters --savedir "$tmp/w" "$tmp/im/m1.png"
+says "labels of something else: said" "no threshold reaches f1"
+check "labels of something else: no settings" test ! -e "$tmp/w/lipopose_settings.json" -a -s "$tmp/w/m1_lipopose.h5"
 no_leftovers "no temporary files" "$tmp"
 finish
