@@ -355,7 +355,8 @@ int lp_cmd_segment(int argc, char **argv)
             if (!strcmp(table[i].name, "threshold")) threshold = seen[i];
         }
     }
-    fill_thresholds(s, a.diameters || given);
+    /* Votes have no way to tell good masks from bad ones. */
+    fill_thresholds(s, (a.diameters || given) && (!a.method || !strcmp(a.method, "scale")));
     if ((st = check(&a, given, lowhigh, page, &err))) goto done;
     if ((st = check_diameters(&a, given, diameter, threshold, &diameters, &err))) goto done;
     if ((st = check_calibrate(&a, threshold, out, &cal, &err))) goto done;

@@ -26,12 +26,16 @@ check "masks, table, picture and run of each page" sh -c "cd '$tmp/o' && ls a_cp
 check "the columns of merging" sh -c "head -1 '$tmp/o/a_particles.csv' | grep -q 'support,n_diameters,diameter_min_px,diameter_max_px,level'"
 check "every result can be read" "$tool" intact "$tmp/o"
 for m in votes affinity; do
-    seg 0 "three methods: $m" --diameters 20:45:x1.2 --merge $m --savedir "$tmp/$m" "$tmp/a.png"
+    seg 0 "three methods: $m" --diameters 20:45:x1.2 --merge $m --flow_threshold 0.8 --cellprob_threshold -1 --savedir "$tmp/$m" "$tmp/a.png"
     run 0 "merge --merge $m" merge --merge $m --savedir "$tmp/again_$m" "$tmp/o/a_lipopose.h5"
     for f in a_cp_masks.tif a_particles.csv a_overlay.png; do
         check "merge --merge $m: $f is segment's" cmp "$tmp/$m/$f" "$tmp/again_$m/$f"
     done
 done
+seg 0 "votes have Cellpose's masks" --diameters 20:45:x1.2 --merge votes --savedir "$tmp/strict" "$tmp/a.png"
+seg 0 "votes have Cellpose's masks: named" --diameters 20:45:x1.2 --merge votes --flow_threshold 0.4 --cellprob_threshold 0 --savedir "$tmp/named" "$tmp/a.png"
+check "votes have Cellpose's masks: the same" cmp "$tmp/strict/a_cp_masks.tif" "$tmp/named/a_cp_masks.tif"
+check "votes have Cellpose's masks: not those of scale" sh -c "! cmp -s '$tmp/strict/a_cp_masks.tif' '$tmp/votes/a_cp_masks.tif'"
 seg 0 "other order, other threads" --diameters "$(echo 20 24 28.8 34.56 41.472 | awk '{ print $5","$2","$1","$4","$3 }')" \
     --threads 1 --savedir "$tmp/order" "$tmp/a.png"
 check "other order, other threads: same masks" cmp "$tmp/o/a_cp_masks.tif" "$tmp/order/a_cp_masks.tif"
