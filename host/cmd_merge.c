@@ -1,6 +1,5 @@
 /* cmd_merge - `lipopose merge`: another threshold, method or list of levels for saved runs,
  * without inference. */
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -50,8 +49,9 @@ static void compare(void *user, const lp_saved_run *r)
                 what, t->a->settings);
 }
 
-static lp_status one(const args *a, const char *path, lp_err *err)
+static lp_status one(const void *user, const char *path, lp_err *err)
 {
+    const args *a = user;
     lp_run_options o = a->run;
     told t = {path, a};
     lp_remerge_options how = {.image = a->image, .user = &t};
@@ -87,7 +87,7 @@ int lp_cmd_merge(int argc, char **argv)
     char **names = calloc((size_t)argc + 1, sizeof *names);
     lp_err err = {0};
     lp_merge_options trial = lp_merge_defaults();
-    int n = 0, i, code = 0;
+    int n = 0, code = 0;
     lp_status st;
     const lp_option table[] = {
         {"Merging", LP_OPT_GROUP, NULL, NULL, NULL},
@@ -139,29 +139,13 @@ int lp_cmd_merge(int argc, char **argv)
         lp_fail(&err, LP_EARG, "--outline %g: give a share, 0 to below 1", a.outline);
         goto usage;
     }
-    if (n == 0) {
-        lp_fail(&err, LP_EARG,
-                "no saved run given: name files NAME" LP_RUN_ENDING ", or see --help");
-        goto usage;
-    }
     if (a.run.box_size < 0) {
         lp_fail(&err, LP_EARG, "--box_size %d: must be positive", a.run.box_size);
         goto usage;
     }
-    if (a.image && n > 1) {
-        lp_fail(&err, LP_EARG, "--image: goes with one saved run, not %d", n);
-        goto usage;
-    }
+    if (lp_run_check(n, a.image, &err)) goto usage;
     if (a.run.savedir && (st = lp_inputs_make_folder(a.run.savedir, &err))) goto usage;
-    for (i = 0; i < n; i++)
-        if (one(&a, names[i], &err)) {
-            fprintf(stderr, "lipopose: %s\n", err.msg);
-            code = 1;
-        }
-    if (fflush(stdout)) {
-        fprintf(stderr, "lipopose: cannot write to standard output: %s\n", strerror(errno));
-        code = 1;
-    }
+    code = lp_run_each(names, n, one, &a);
     goto done;
 usage:
     fprintf(stderr, "lipopose merge: %s\n", err.msg);

@@ -1,5 +1,4 @@
 /* cmd_view - `lipopose view`: one HTML page per saved run, to choose the threshold by eye. */
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -60,8 +59,9 @@ static lp_status output_path(const args *a, const char *file, char *path, lp_err
                : lp_fail(err, LP_EIO, "%s: the path is too long", base);
 }
 
-static lp_status one(const args *a, const char *file, lp_err *err)
+static lp_status one(const void *user, const char *file, lp_err *err)
 {
+    const args *a = user;
     lp_view v = {.file = file, .image = a->image, .method = a->method, .levels = a->levels};
     const lp_segment_options grey = {0}; /* the mean of all channels, as merge measures */
     lp_saved_run r = {0};
@@ -109,11 +109,7 @@ static lp_status check(const args *a, int n, lp_err *err)
         lp_merge_text_parse(a->method, a->levels, a->has_threshold, a->threshold, &trial, err);
 
     if (st) return st;
-    if (n == 0)
-        return lp_fail(err, LP_EARG,
-                       "no saved run given: name files NAME" LP_RUN_ENDING ", or see --help");
-    if (a->image && n > 1)
-        return lp_fail(err, LP_EARG, "--image: goes with one saved run, not %d", n);
+    if ((st = lp_run_check(n, a->image, err))) return st;
     if (a->output && n > 1)
         return lp_fail(err, LP_EARG, "-o: goes with one saved run, not %d; --savedir takes many",
                        n);
@@ -126,7 +122,7 @@ int lp_cmd_view(int argc, char **argv)
     args a = {0};
     char **names = calloc((size_t)argc + 1, sizeof *names);
     lp_err err = {0};
-    int n = 0, i, code = 0;
+    int n = 0, code = 0;
     const lp_option table[] = {
         {"Merging", LP_OPT_GROUP, NULL, NULL, NULL},
         {"threshold", LP_OPT_DOUBLE, &a.threshold, "T", "support that the page begins with"},
@@ -154,15 +150,7 @@ int lp_cmd_view(int argc, char **argv)
     }
     a.has_threshold = seen[1];
     if (check(&a, n, &err)) goto usage;
-    for (i = 0; i < n; i++)
-        if (one(&a, names[i], &err)) {
-            fprintf(stderr, "lipopose: %s\n", err.msg);
-            code = 1;
-        }
-    if (fflush(stdout)) {
-        fprintf(stderr, "lipopose: cannot write to standard output: %s\n", strerror(errno));
-        code = 1;
-    }
+    code = lp_run_each(names, n, one, &a);
     goto done;
 usage:
     fprintf(stderr, "lipopose view: %s\n", err.msg);

@@ -1,11 +1,11 @@
 #include "report_picture.h"
 
 #include <math.h>
-#include <png.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "read.h"
+#include "write_png.h"
 
 static const uint8_t right[3] = {0, 200, 83}, wrong[3] = {255, 48, 48}, missed[3] = {51, 136, 255};
 
@@ -100,25 +100,6 @@ done:
     return done;
 }
 
-static lp_status encode(const canvas *c, uint8_t **out, size_t *n, lp_err *err)
-{
-    png_image p = {.version = PNG_IMAGE_VERSION,
-                   .width = (png_uint_32)c->Lx,
-                   .height = (png_uint_32)c->Ly,
-                   .format = PNG_FORMAT_RGB};
-    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(p);
-    uint8_t *b = malloc(size);
-
-    if (!b || !png_image_write_to_memory(&p, b, &size, 0, c->rgb, 0, NULL)) {
-        png_image_free(&p);
-        free(b);
-        return lp_fail_mem(err, "picture", 3.0 * c->Ly * c->Lx);
-    }
-    *out = b;
-    *n = size;
-    return LP_OK;
-}
-
 /* An upright cross on a point of the source. */
 static void cross(canvas *c, const double yx[2], const uint8_t colour[3])
 {
@@ -186,7 +167,7 @@ lp_status lp_report_picture(const lp_eval_result *r, const lp_merge_options *mer
     outlines(&c, &t, r->o.true_id, r->o.nt, kind_t, 0, missed);
     if (p.data) outlines(&c, &p, r->o.pred_id, r->o.np, kind_p, 0, wrong);
     for (i = 0; r->yx && i < r->c.n_pred; i++) cross(&c, r->yx[i], r->right[i] ? right : wrong);
-    if ((st = encode(&c, png, n, err))) goto done;
+    if ((st = lp_png_encode(c.rgb, c.Ly, c.Lx, 3, 8, png, n, err))) goto done;
     *on_image = with_image;
 done:
     lp_labels_free(&t);

@@ -1,5 +1,6 @@
 #include "run_files.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,4 +54,31 @@ lp_status lp_run_image(const lp_saved_run *r, const char *path, const char *give
                  name ? name + 1 : r->image);
     if (k >= (int)sizeof beside || !strcmp(beside, r->image)) return st;
     return read_fitting(r, beside, im, NULL) ? st : LP_OK;
+}
+
+lp_status lp_run_check(int n, const char *image, lp_err *err)
+{
+    if (n == 0)
+        return lp_fail(err, LP_EARG,
+                       "no saved run given: name files NAME" LP_RUN_ENDING ", or see --help");
+    if (image && n > 1) return lp_fail(err, LP_EARG, "--image: goes with one saved run, not %d", n);
+    return LP_OK;
+}
+
+int lp_run_each(char *const *names, int n,
+                lp_status (*one)(const void *user, const char *path, lp_err *err), const void *user)
+{
+    lp_err err;
+    int i, code = 0;
+
+    for (i = 0; i < n; i++)
+        if (one(user, names[i], &err)) {
+            fprintf(stderr, "lipopose: %s\n", err.msg);
+            code = 1;
+        }
+    if (fflush(stdout)) {
+        fprintf(stderr, "lipopose: cannot write to standard output: %s\n", strerror(errno));
+        code = 1;
+    }
+    return code;
 }

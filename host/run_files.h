@@ -16,4 +16,14 @@ lp_status lp_run_base(const char *path, const char *savedir, char *base, lp_err 
 lp_status lp_run_image(const lp_saved_run *r, const char *path, const char *given, lp_image *im,
                        lp_err *err);
 
+/* LP_EARG where names [n] and the options are no list of runs to work through: none named, or
+ * --image given for several. */
+lp_status lp_run_check(int n, const char *image, lp_err *err);
+
+/* Does `one` to each of names [n]; what fails is named on standard error and the others are done.
+ * Returns the exit code, 1 where any failed or standard output could not be written. */
+int lp_run_each(char *const *names, int n,
+                lp_status (*one)(const void *user, const char *path, lp_err *err),
+                const void *user);
+
 #endif

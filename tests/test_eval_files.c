@@ -6,19 +6,6 @@
 #include "host/eval_support.h"
 #include "tmp_dir.h"
 
-static void touch(const char *dir, const char *name)
-{
-    FILE *f = fopen(lp_tmp_path(dir, name), "w");
-
-    assert_non_null(f);
-    fclose(f);
-}
-
-static const char *base(const char *path)
-{
-    return path ? strrchr(path, '/') + 1 : "-";
-}
-
 /* Saved runs beside the masks, or instead of them. */
 static void runs(void **state)
 {
@@ -28,29 +15,29 @@ static void runs(void **state)
     int i;
 
     (void)state;
-    touch(t, "a_labels.tif");
-    touch(t, "b_labels.tif");
-    touch(t, "c_labels.tif");
-    touch(p, "a_cp_masks.tif");
-    touch(p, "a_lipopose.h5");
-    touch(p, "a_particles.csv");
-    touch(p, "b_lipopose.h5");
-    touch(p, "b_particles.csv");
-    touch(p, "c_cp_masks.tif");
-    touch(p, "d_lipopose.h5");
-    touch(p, "_lipopose.h5");
+    lp_tmp_touch(t, "a_labels.tif");
+    lp_tmp_touch(t, "b_labels.tif");
+    lp_tmp_touch(t, "c_labels.tif");
+    lp_tmp_touch(p, "a_cp_masks.tif");
+    lp_tmp_touch(p, "a_lipopose.h5");
+    lp_tmp_touch(p, "a_particles.csv");
+    lp_tmp_touch(p, "b_lipopose.h5");
+    lp_tmp_touch(p, "b_particles.csv");
+    lp_tmp_touch(p, "c_cp_masks.tif");
+    lp_tmp_touch(p, "d_lipopose.h5");
+    lp_tmp_touch(p, "_lipopose.h5");
     if (lp_eval_files_find(t, p, NULL, &f, &err)) fail_msg("%s", err.msg);
     assert_int_equal(f.n, 3);
-    assert_string_equal(base(f.item[0].pred), "a_cp_masks.tif");
-    assert_string_equal(base(f.item[0].run), "a_lipopose.h5");
-    assert_string_equal(base(f.item[0].table), "a_particles.csv");
-    assert_string_equal(base(f.item[1].pred), "b_lipopose.h5");
-    assert_string_equal(base(f.item[1].run), "b_lipopose.h5");
+    assert_string_equal(lp_tmp_base(f.item[0].pred), "a_cp_masks.tif");
+    assert_string_equal(lp_tmp_base(f.item[0].run), "a_lipopose.h5");
+    assert_string_equal(lp_tmp_base(f.item[0].table), "a_particles.csv");
+    assert_string_equal(lp_tmp_base(f.item[1].pred), "b_lipopose.h5");
+    assert_string_equal(lp_tmp_base(f.item[1].run), "b_lipopose.h5");
     assert_null(f.item[1].table); /* of masks that are not there */
-    assert_string_equal(base(f.item[2].pred), "c_cp_masks.tif");
+    assert_string_equal(lp_tmp_base(f.item[2].pred), "c_cp_masks.tif");
     assert_null(f.item[2].run);
     assert_int_equal(f.n_extra, 1);
-    assert_string_equal(base(f.extra), "d_lipopose.h5");
+    assert_string_equal(lp_tmp_base(f.extra), "d_lipopose.h5");
     lp_eval_files_free(&f);
 
     for (i = 0; i < 3; i++) {
@@ -61,8 +48,8 @@ static void runs(void **state)
     if (lp_eval_files_runs(t, list, 3, &f, &err)) fail_msg("%s", err.msg);
     assert_int_equal(f.n, 2); /* c has no run, d no truth */
     assert_string_equal(f.item[0].name, "a");
-    assert_string_equal(base(f.item[1].run), "b_lipopose.h5");
-    assert_string_equal(base(f.item[1].truth), "b_labels.tif");
+    assert_string_equal(lp_tmp_base(f.item[1].run), "b_lipopose.h5");
+    assert_string_equal(lp_tmp_base(f.item[1].truth), "b_labels.tif");
     assert_int_equal(f.n_extra, 1);
     lp_eval_files_free(&f);
     assert_int_equal(lp_eval_files_runs(t, list, 1, &f, &err), LP_EARG);
@@ -97,28 +84,28 @@ static void pairing(void **state)
     size_t i;
 
     (void)state;
-    for (i = 0; i < 6; i++) touch(t, truth[i]);
-    for (i = 0; i < 6; i++) touch(p, pred[i]);
-    touch(im, "img2.mrc");
-    touch(im, "img2_masks.tif");
+    for (i = 0; i < 6; i++) lp_tmp_touch(t, truth[i]);
+    for (i = 0; i < 6; i++) lp_tmp_touch(p, pred[i]);
+    lp_tmp_touch(im, "img2.mrc");
+    lp_tmp_touch(im, "img2_masks.tif");
     if (lp_eval_files_find(t, p, im, &f, &err)) fail_msg("%s", err.msg);
     assert_int_equal(f.n, 2); /* img2.png is the micrograph of img2_masks.tif */
     assert_string_equal(f.item[0].name, "img2");
-    assert_string_equal(base(f.item[0].truth), "img2_masks.tif");
-    assert_string_equal(base(f.item[0].pred), "img2_cp_masks.tif");
-    assert_string_equal(base(f.item[0].table), "img2_particles.csv");
-    assert_string_equal(base(f.item[0].image), "img2.mrc");
+    assert_string_equal(lp_tmp_base(f.item[0].truth), "img2_masks.tif");
+    assert_string_equal(lp_tmp_base(f.item[0].pred), "img2_cp_masks.tif");
+    assert_string_equal(lp_tmp_base(f.item[0].table), "img2_particles.csv");
+    assert_string_equal(lp_tmp_base(f.item[0].image), "img2.mrc");
     assert_string_equal(f.item[1].name, "img10");
     assert_null(f.item[1].pred);
     assert_null(f.item[1].table);
     assert_null(f.item[1].image);
     assert_int_equal(f.n_extra, 1);
-    assert_string_equal(base(f.extra), "other_cp_masks.tif");
+    assert_string_equal(lp_tmp_base(f.extra), "other_cp_masks.tif");
     lp_eval_files_free(&f);
     /* One folder for both: _masks are the truth, _cp_masks the prediction. */
     if (lp_eval_files_find(t, t, NULL, &f, &err)) fail_msg("%s", err.msg);
-    assert_string_equal(base(f.item[0].truth), "img2_masks.tif");
-    assert_string_equal(base(f.item[0].pred), "img2_cp_masks.tif");
+    assert_string_equal(lp_tmp_base(f.item[0].truth), "img2_masks.tif");
+    assert_string_equal(lp_tmp_base(f.item[0].pred), "img2_cp_masks.tif");
     lp_eval_files_free(&f);
     lp_tmp_remove(t);
     lp_tmp_remove(p);
@@ -132,21 +119,21 @@ static void plain_names(void **state)
     lp_err err;
 
     (void)state;
-    touch(t, "a.b.png");
-    touch(t, "c.png");
-    touch(p, "a.b_cp_masks.tif");
-    touch(p, "c_labels.tif");
+    lp_tmp_touch(t, "a.b.png");
+    lp_tmp_touch(t, "c.png");
+    lp_tmp_touch(p, "a.b_cp_masks.tif");
+    lp_tmp_touch(p, "c_labels.tif");
     if (lp_eval_files_find(t, p, NULL, &f, &err)) fail_msg("%s", err.msg);
     assert_int_equal(f.n, 2);
-    assert_string_equal(base(f.item[0].pred), "a.b_cp_masks.tif");
-    assert_string_equal(base(f.item[1].pred), "c_labels.tif");
+    assert_string_equal(lp_tmp_base(f.item[0].pred), "a.b_cp_masks.tif");
+    assert_string_equal(lp_tmp_base(f.item[1].pred), "c_labels.tif");
     lp_eval_files_free(&f);
     /* Two files are a pair whatever they are called. */
     if (lp_eval_files_find(lp_tmp_path(t, "c.png"), lp_tmp_path(p, "a.b_cp_masks.tif"), NULL, &f,
                            &err))
         fail_msg("%s", err.msg);
     assert_int_equal(f.n, 1);
-    assert_string_equal(base(f.item[0].pred), "a.b_cp_masks.tif");
+    assert_string_equal(lp_tmp_base(f.item[0].pred), "a.b_cp_masks.tif");
     assert_int_equal(f.n_extra, 0);
     lp_eval_files_free(&f);
     lp_tmp_remove(t);
@@ -161,9 +148,9 @@ static void pairing_errors(void **state)
 
     (void)state;
     assert_int_equal(lp_eval_files_find(t, p, NULL, &f, &err), LP_EIO); /* empty */
-    touch(t, "x.png");
+    lp_tmp_touch(t, "x.png");
     assert_int_equal(lp_eval_files_find(t, p, NULL, &f, &err), LP_EIO);
-    touch(p, "y_cp_masks.tif");
+    lp_tmp_touch(p, "y_cp_masks.tif");
     assert_int_equal(lp_eval_files_find(t, p, NULL, &f, &err), LP_EARG);
     assert_non_null(strstr(err.msg, "x_cp_masks.tif"));
     assert_int_equal(lp_eval_files_find(t, lp_tmp_path(p, "y_cp_masks.tif"), NULL, &f, &err),

@@ -8,19 +8,6 @@
 #include "host/write_outlines.h"
 #include "host/write_png.h"
 
-static void touch(const char *dir, const char *name)
-{
-    FILE *f = fopen(lp_tmp_path(dir, name), "w");
-
-    assert_non_null(f);
-    fclose(f);
-}
-
-static const char *base(const char *path)
-{
-    return path ? strrchr(path, '/') + 1 : "-";
-}
-
 static void pairing(void **state)
 {
     static const char *const truth[] = {
@@ -42,23 +29,23 @@ static void pairing(void **state)
     int i;
 
     (void)state;
-    for (i = 0; i < (int)(sizeof truth / sizeof *truth); i++) touch(t, truth[i]);
-    for (i = 0; i < (int)(sizeof pred / sizeof *pred); i++) touch(p, pred[i]);
-    touch(im, "b.mrc");
+    for (i = 0; i < (int)(sizeof truth / sizeof *truth); i++) lp_tmp_touch(t, truth[i]);
+    for (i = 0; i < (int)(sizeof pred / sizeof *pred); i++) lp_tmp_touch(p, pred[i]);
+    lp_tmp_touch(im, "b.mrc");
     if (lp_eval_files_find(t, p, im, &f, &err)) fail_msg("%s", err.msg);
     assert_int_equal(f.n, (int)(sizeof want / sizeof *want));
     for (i = 0; i < f.n; i++) {
         assert_string_equal(f.item[i].name, want[i][0]);
-        assert_string_equal(base(f.item[i].truth), want[i][1]);
+        assert_string_equal(lp_tmp_base(f.item[i].truth), want[i][1]);
     }
-    assert_string_equal(base(f.item[0].pred), "a_cp_masks.tif");
-    assert_string_equal(base(f.item[1].pred), "b_rois.zip");
-    assert_string_equal(base(f.item[2].pred), "c_cp_masks.png");
-    assert_string_equal(base(f.item[6].pred), "g_labels.png");
+    assert_string_equal(lp_tmp_base(f.item[0].pred), "a_cp_masks.tif");
+    assert_string_equal(lp_tmp_base(f.item[1].pred), "b_rois.zip");
+    assert_string_equal(lp_tmp_base(f.item[2].pred), "c_cp_masks.png");
+    assert_string_equal(lp_tmp_base(f.item[6].pred), "g_labels.png");
     assert_null(f.item[3].pred);
-    assert_string_equal(base(f.item[0].image), "a.mrc"); /* beside the truth */
-    assert_string_equal(base(f.item[1].image), "b.mrc"); /* named */
-    assert_string_equal(base(f.item[2].image), "c.png"); /* beside the prediction */
+    assert_string_equal(lp_tmp_base(f.item[0].image), "a.mrc"); /* beside the truth */
+    assert_string_equal(lp_tmp_base(f.item[1].image), "b.mrc"); /* named */
+    assert_string_equal(lp_tmp_base(f.item[2].image), "c.png"); /* beside the prediction */
     assert_null(f.item[5].image);
     lp_eval_files_free(&f);
     lp_tmp_remove(t);

@@ -78,4 +78,19 @@ static inline char *lp_tmp_read(const char *path, size_t *size)
     return b;
 }
 
+/* An empty file. */
+static inline void lp_tmp_touch(const char *dir, const char *name)
+{
+    FILE *f = fopen(lp_tmp_path(dir, name), "w");
+
+    assert_non_null(f);
+    fclose(f);
+}
+
+/* The name without its folder, "-" for none. */
+static inline const char *lp_tmp_base(const char *path)
+{
+    return path ? strrchr(path, '/') + 1 : "-";
+}
+
 #endif
