@@ -33,8 +33,8 @@ typedef struct {
  * the number that was used. */
 double lp_pilot_grid(double diam_mean, int j);
 
-/* From half of diam_mean (noise has specks of any size, and a 2000 x 2000 micrograph takes minutes
- * below) up to the smaller side of the image. Where the model knows the sizes it was trained on
+/* From half of diam_mean (noise has specks of any size, and each halving costs four times as
+ * much) up to the smaller side of the image. Where the model knows the sizes it was trained on
  * (diam_range, its 5th and 95th percentile, px; 0, 0 unknown): from half of the lower, but a
  * quarter of diam_mean, to twice the upper. At least one point of the grid lies within. */
 lp_pilot_limits lp_pilot_limit(double diam_mean, const double *diam_range, int Ly, int Lx);
