@@ -8,7 +8,6 @@
 
 #include "commands.h"
 #include "inputs.h"
-#include "merge_text.h"
 #include "options.h"
 #include "remerge.h"
 #include "run_files.h"
@@ -86,7 +85,7 @@ int lp_cmd_merge(int argc, char **argv)
     args a = {.outline = 0.5, .run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1}};
     char **names = calloc((size_t)argc + 1, sizeof *names);
     lp_err err = {0};
-    lp_merge_options trial = lp_merge_defaults();
+    lp_merge_options trial;
     int n = 0, code = 0;
     lp_status st;
     const lp_option table[] = {
@@ -133,7 +132,8 @@ int lp_cmd_merge(int argc, char **argv)
         err.status = LP_EMISSING;
         goto usage;
     }
-    if ((st = lp_merge_text_parse(a.method, a.levels, a.has_threshold, a.threshold, &trial, &err)))
+    if ((st = lp_settings_merge(a.settings ? &a.set : NULL, a.method, a.levels, a.has_threshold,
+                                a.threshold, &trial, &err)))
         goto usage;
     if (!(a.outline >= 0 && a.outline < 1)) {
         lp_fail(&err, LP_EARG, "--outline %g: give a share, 0 to below 1", a.outline);

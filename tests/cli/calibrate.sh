@@ -152,6 +152,11 @@ run 0 "another model, merge" merge --quiet --settings "$tmp/other.json" --savedi
 says "another model, merge: said" "made with another model"
 run 0 "other diameters, merge" merge --quiet --settings "$tmp/set.json" --savedir "$tmp/x" "$tmp/lax/m1_lipopose.h5"
 says "other diameters, merge: said" "with another flow_threshold"
+sed 's/"threshold":	[0-9.]*/"threshold":	25/' "$tmp/set.json" >"$tmp/high.json"
+for c in "segment $tmp/im/m1.png" "merge $tmp/o/m1_lipopose.h5"; do
+    run 2 "${c%% *}: settings with a threshold of 25" ${c%% *} --settings "$tmp/high.json" ${c#* }
+    says "${c%% *}: settings with a threshold of 25: said" "settings: threshold 25: support of scale ends at 20"
+done
 sed 's/"niter"/"nitre"/' "$tmp/set.json" >"$tmp/bad.json"
 for c in "segment $tmp/im" "merge $tmp/o/m1_lipopose.h5"; do
     run 3 "${c%% *}: unknown key" ${c%% *} --settings "$tmp/bad.json" ${c#* }
