@@ -120,6 +120,9 @@ done
 ev 0 "boxes" --truth "$tmp/t" --pred "$tmp/box" --csv "$tmp/box.csv" --json "$tmp/box.json"
 check "boxes: nothing on stderr" test ! -s "$tmp/err"
 out "boxes: all found" "^  centre inside +1.000 +1.000 +1.000 +1.000$"
+out "boxes: by size, true particles but no predictions" "^  20 - 40 +- +1.000 +[1-9][0-9]* +-$"
+check "boxes: by size, no number is made up" sh -c "! grep -A 6 '^diameter, px' '$tmp/out' | grep -qE ' 0$'"
+check "boxes: by size, null in the JSON" test "$(grep -c '"n_pred":	null' "$tmp/box.json") $(grep -c '"n_right":	null' "$tmp/box.json")" = "5 5"
 check "boxes: csv has as many columns" test "$(awk -F, '{ print NF }' "$tmp/box.csv" | sort -u)" = 31
 check "boxes: no IoU in the JSON" grep -q '"ap50":	null' "$tmp/box.json"
 ev 0 "Topaz" --truth "$tmp/t" --pred "$tmp/topaz/picks.txt" --json "$tmp/topaz.json"
