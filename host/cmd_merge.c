@@ -58,6 +58,7 @@ static lp_status one(const void *user, const char *path, lp_err *err)
     char base[PATH_MAX];
     lp_err no_image;
     lp_status st;
+    int i;
 
     if ((st = lp_settings_merge(a->settings ? &a->set : NULL, a->method, a->levels,
                                 a->has_threshold, a->threshold, &o.merge, err)))
@@ -72,10 +73,12 @@ static lp_status one(const void *user, const char *path, lp_err *err)
     if (no_image.status && !o.quiet)
         fprintf(stderr, "lipopose: %s: no picture and no intensities (%s); give --image FILE\n",
                 path, no_image.msg);
-    if (!o.quiet)
-        printf("%s: %lld particle%s; results: %s_cp_masks.tif, _particles.csv%s\n", path,
-               (long long)res.n, res.n == 1 ? "" : "s", base,
-               no_image.status ? "" : ", _overlay.png");
+    if (!o.quiet) {
+        printf("%s: %lld particle%s; results:", path, (long long)res.n, res.n == 1 ? "" : "s");
+        for (i = 0; i < res.n_outputs; i++)
+            printf("%s %s", i ? "," : "", i ? res.output[i] + strlen(base) : res.output[i]);
+        putchar('\n');
+    }
     lp_results_free(&res);
     return LP_OK;
 }

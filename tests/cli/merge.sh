@@ -52,6 +52,9 @@ check "other order, other threads: same masks" cmp "$tmp/o/a_cp_masks.tif" "$tmp
 
 cp -r "$tmp/o" "$tmp/o2"
 run 0 "merge beside the run" merge --threshold 0.3 "$tmp/o2/a_lipopose.h5" "$tmp/o2/b_p0002_lipopose.h5"
+check "merge beside the run: says what it wrote" grep -qF "results: $tmp/o2/a_cp_masks.tif, _overlay.png, _particles.csv" "$tmp/out"
+run 0 "merge --no_overlay" merge --no_overlay --save_star --savedir "$tmp/no" "$tmp/o/a_lipopose.h5"
+check "merge --no_overlay: says what it wrote" grep -qx "[^:]*: [0-9]* particles; results: $tmp/no/a_cp_masks.tif, _autopick.star, _particles.csv" "$tmp/out"
 run 0 "merge with the default gives segment's" merge "$tmp/o2/a_lipopose.h5" "$tmp/o2/b_p0002_lipopose.h5"
 check "merge with the default gives segment's: all files" diff -r "$tmp/o" "$tmp/o2"
 n0=$("$tool" labels "$tmp/o/a_cp_masks.tif")
