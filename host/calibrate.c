@@ -91,6 +91,7 @@ static lp_status sweep(const lp_calibrate *c, const lp_run_options *o, const run
     }
     for (i = 0; i < files.n; i++) item[i] = &files.item[i];
     st = lp_eval_sweep_runs(item, files.n, &o->merge, o->session.threads, out, &note, err);
+    if (!st && out->n_failed) st = lp_fail(err, out->failed->status, "%s", out->failed->msg);
     if (!st && note.status) st = lp_fail(err, note.status, "%s", note.msg);
 done:
     free(item);

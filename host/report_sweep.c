@@ -181,6 +181,14 @@ void lp_report_sweep_table(FILE *f, const lp_eval_set *set)
             "over %d images. Area under the precision-recall curve %.3f.</p>\n",
             s->n, s->all.area);
     if (*lp_sweep_range_note(s, buf)) fprintf(f, "<p class=warn>%s.</p>\n", buf);
+    if (*lp_sweep_left_out_note(s, buf)) {
+        fprintf(f, "<p class=warn>%s.", buf);
+        for (i = 0; i < s->n_failed; i++) {
+            fputs("<br>", f);
+            lp_html_text(f, s->failed[i].msg);
+        }
+        fputs("</p>\n", f);
+    }
 }
 
 void lp_report_score_plots(FILE *f, const lp_eval_set *set)

@@ -112,6 +112,15 @@ const char *lp_sweep_range_note(const lp_eval_sweep *s, char *buf)
     return buf;
 }
 
+const char *lp_sweep_left_out_note(const lp_eval_sweep *s, char *buf)
+{
+    *buf = 0;
+    if (s->n_failed)
+        snprintf(buf, 120, "%d saved run%s cannot be used: thresholds are those of the other %d",
+                 s->n_failed, s->n_failed == 1 ? "" : "s", s->n);
+    return buf;
+}
+
 static void cell(FILE *to, int width, double v, int digits)
 {
     if (isnan(v))
@@ -153,6 +162,7 @@ void lp_write_sweep_table(FILE *to, const lp_eval_set *set)
         line(to, row[i].name, row[i].diameter, 1, row[i].p);
     }
     if (*lp_sweep_range_note(s, buf)) fprintf(to, "  %s\n", buf);
+    if (*lp_sweep_left_out_note(s, buf)) fprintf(to, "  %s\n", buf);
 }
 
 static void json_point(cJSON *j, const lp_sweep_point *p)
@@ -184,6 +194,7 @@ cJSON *lp_write_sweep_json(const lp_eval_sweep *s)
         cJSON_AddItemToObject(j, "levels",
                               cJSON_CreateDoubleArray(s->merge.levels, s->merge.n_levels));
     cJSON_AddNumberToObject(j, "n_images", s->n);
+    cJSON_AddNumberToObject(j, "n_runs_failed", s->n_failed);
     cJSON_AddNumberToObject(j, "flow_threshold", s->flow_threshold);
     cJSON_AddNumberToObject(j, "cellprob_threshold", s->cellprob_threshold);
     cJSON_AddStringToObject(j, "single_diameters", lp_sweep_single_name(s, buf));

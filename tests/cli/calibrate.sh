@@ -96,9 +96,23 @@ rm "$tmp/part/m2_lipopose.h5"
 ev 0 "a run is missing" --pred "$tmp/part"
 says "a run is missing: said" "m2 has no saved run"
 head -c 3000 "$tmp/o/m2_lipopose.h5" >"$tmp/part/m2_lipopose.h5"
-ev 0 "a run is damaged" --pred "$tmp/part"
+ev 1 "a run is damaged" --pred "$tmp/part" --json "$tmp/e.json" --sweep_csv "$tmp/s.csv" --report "$tmp/e.html"
+one_line "a run is damaged: one line"
 says "a run is damaged: said" "m2_lipopose.h5"
-check "a run is damaged: no thresholds" sh -c "! grep -q 'best F1' '$tmp/out'"
+out="  1 saved run cannot be used: thresholds are those of the other 2"
+check "a run is damaged: in the table" grep -qxF "$out" "$tmp/out"
+check "a run is damaged: masks of all are judged" grep -q "^3 images, " "$tmp/out"
+check "a run is damaged: the masks are at no threshold" sh -c "! grep -q 'these masks' '$tmp/out'"
+check "a run is damaged: in the JSON" grep -q '"n_runs_failed":	1' "$tmp/e.json"
+check "a run is damaged: in the report" grep -q "cannot be used.*<br>.*m2_lipopose.h5" "$tmp/e.html"
+mkdir "$tmp/t13"
+cp "$tmp"/t/m[13]_* "$tmp/t13"
+run 0 "the others" eval --truth "$tmp/t13" --pred "$tmp/two" --sweep_csv "$tmp/s13.csv"
+check "a run is damaged: the sweep is that of the others" cmp "$tmp/s.csv" "$tmp/s13.csv"
+for i in 1 3; do head -c 3000 "$tmp/o/m${i}_lipopose.h5" >"$tmp/part/m${i}_lipopose.h5"; done
+ev 1 "all runs are damaged" --pred "$tmp/part"
+for i in 1 2 3; do says "all runs are damaged: m$i is named" "m${i}_lipopose.h5"; done
+check "all runs are damaged: no thresholds" sh -c "! grep -q 'best F1' '$tmp/out'"
 
 # segment --calibrate.
 for o in "--target f1" "--settings_out x" "--calibrate $tmp/t" "--diameters 20,30 --calibrate $tmp/t" \
