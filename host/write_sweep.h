@@ -30,6 +30,9 @@ const char *lp_sweep_single_name(const lp_eval_sweep *s, char *buf);
  * [200]. */
 const char *lp_sweep_range_note(const lp_eval_sweep *s, char *buf);
 
+/* What * in the names of rows means, where one has it, else "". buf [120]. */
+const char *lp_sweep_nearest_note(const lp_eval_sweep *s, char *buf);
+
 /* A sentence where runs are left out, else "". buf [120]. */
 const char *lp_sweep_left_out_note(const lp_eval_sweep *s, char *buf);
 

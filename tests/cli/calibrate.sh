@@ -114,6 +114,20 @@ ev 1 "all runs are damaged" --pred "$tmp/part"
 for i in 1 2 3; do says "all runs are damaged: m$i is named" "m${i}_lipopose.h5"; done
 check "all runs are damaged: no thresholds" sh -c "! grep -q 'best F1' '$tmp/out'"
 
+# Runs whose diameters differ, as auto's: the nearest of each image.
+cp -r "$tmp/o" "$tmp/differ"
+seg 0 "other diameters" --quiet --diameters 10,60 --savedir "$tmp/differ" "$tmp/im/m2.png"
+ev 0 "other diameters" --pred "$tmp/differ" --report "$tmp/differ.html" --json "$tmp/e.json" --sweep_csv "$tmp/s.csv"
+for s in small median large; do
+    check "other diameters: $s is of each image" grep -qE "^  $s \(.*px\) \* +- +[01]\." "$tmp/out"
+    check "other diameters: $s has no one diameter in the CSV" grep -q "^reference,$s,,,[1-9]" "$tmp/s.csv"
+done
+check "other diameters: said in the table" grep -qF "  * the images share no diameter near this size" "$tmp/out"
+check "other diameters: said in the report" grep -qF "* the images share no diameter near this size" "$tmp/differ.html"
+check "other diameters: drawn" grep -q "median: nearest to [0-9.]* px" "$tmp/differ.html"
+ev 0 "the same diameters" --pred "$tmp/o"
+check "the same diameters: nothing of the kind" sh -c "! grep -q 'share no diameter' '$tmp/out'"
+
 # segment --calibrate.
 for o in "--target f1" "--settings_out x" "--calibrate $tmp/t" "--diameters 20,30 --calibrate $tmp/t" \
     "--diameters 20,30 --calibrate $tmp/t --savedir $tmp/x --target f3" "--diameters 20,30 --calibrate $tmp/t --savedir $tmp/x --threshold 1" \
