@@ -171,7 +171,7 @@ void lp_report_sweep_table(FILE *f, const lp_eval_set *set)
     fputs("<h2>Which threshold</h2>", f);
     for (i = 0; i < n; i++)
         if (row[i].is_threshold) words(f, &row[i]);
-    fputs("<div class=wide><table "
+    fputs("<div class=wide tabindex=0><table "
           "class=names><tr><th>merged<th>threshold<th>precision<th>recall<th>F1<th>AP 0.5"
           "<th>AP 0.75<th>AP 0.9<th>mean AP 0.5\n",
           f);
