@@ -156,6 +156,7 @@ static int write_results(const run_list *l, const lp_run_options *o, int64_t *pa
         } else if (no_image.status && !o->quiet) {
             fprintf(stderr, "lipopose: %s: no picture and no intensities\n", no_image.msg);
         }
+        if (*res.older && !o->quiet) fprintf(stderr, "lipopose: %s: %s\n", base, res.older);
         n += res.n;
         lp_results_free(&res);
         free(base);
@@ -199,6 +200,7 @@ int lp_calibrate_run(const lp_inputs *in, const lp_run_options *options, const l
     first.save_outlines = first.save_txt = first.save_rois = first.save_geojson = 0;
     first.save_star = first.save_box = first.save_cbox = first.save_topaz = 0;
     first.no_summary = 1;
+    first.keep_older = 1; /* the labels may be among it */
     first.on_done = on_done;
     first.user = &l;
     first.merge.threshold = NAN;

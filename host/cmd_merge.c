@@ -73,6 +73,7 @@ static lp_status one(const void *user, const char *path, lp_err *err)
     if (no_image.status && !o.quiet)
         fprintf(stderr, "lipopose: %s: no picture and no intensities (%s); give --image FILE\n",
                 path, no_image.msg);
+    if (*res.older && !o.quiet) fprintf(stderr, "lipopose: %s: %s\n", base, res.older);
     if (!o.quiet) {
         printf("%s: %lld particle%s; results:", path, (long long)res.n, res.n == 1 ? "" : "s");
         for (i = 0; i < res.n_outputs; i++)

@@ -317,9 +317,16 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
         snprintf(base, sizeof base, "%s_p%04d", x->base, page + 1);
     else
         snprintf(base, sizeof base, "%s", x->base);
-    merge = (lp_results_merged){found.layers, &merged};
+    merge = (lp_results_merged){found.layers, &merged, NULL};
     st = lp_results_write(base, x->path, page, &im, &seg, many(r->o) ? &merge : NULL, read, r->o,
                           &res, &err);
+    if (!st && *res.older && !r->o->quiet) {
+        char name[PATH_MAX], text[PATH_MAX + 800];
+
+        printable(name, sizeof name, base);
+        snprintf(text, sizeof text, "lipopose: %s: %s", name, res.older);
+        lp_progress_message(r->progress, text);
+    }
     if (!st && r->o->on_done) {
         pthread_mutex_lock(&r->lock);
         r->o->on_done(r->o->user, base);
