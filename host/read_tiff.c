@@ -201,7 +201,8 @@ static lp_status count_pages(file *f, int *npages, lp_err *err)
     return LP_OK;
 }
 
-lp_status lp_tiff_count(lp_bytes *b, int *npages, lp_err *err)
+/* size: NULL, or that of the first page. */
+static lp_status look(lp_bytes *b, int *npages, lp_tiff_layout *size, lp_err *err)
 {
     lp_status st;
     int n = 0;
@@ -215,9 +216,27 @@ lp_status lp_tiff_count(lp_bytes *b, int *npages, lp_err *err)
                     "file",
                     lp_bytes_path(b), f.pages.n - 1);
     if (!st) st = count_pages(&f, &n, err);
+    if (!st && size) st = set_page(&f, 0, err);
+    if (!st && size) st = layout(&f, 0, size, err);
     if (!st) *npages = n;
     file_close(&f);
     return st;
+}
+
+lp_status lp_tiff_count(lp_bytes *b, int *npages, lp_err *err)
+{
+    return look(b, npages, NULL, err);
+}
+
+lp_status lp_tiff_size(lp_bytes *b, int *npages, int *Ly, int *Lx, lp_err *err)
+{
+    lp_tiff_layout l;
+    lp_status st = look(b, npages, &l, err);
+
+    if (st) return st;
+    *Ly = (int)l.h;
+    *Lx = (int)l.w;
+    return LP_OK;
 }
 
 /* Where decoded rows go: an image or labels. */
