@@ -225,7 +225,7 @@ static void same_size(const char *path, int want_pages)
     int n = -1, Ly = -1, Lx = -1;
     lp_err err;
 
-    if (lp_read_size(path, &n, &Ly, &Lx, &err)) fail_msg("%s", err.msg);
+    if (lp_read_size(path, 0, &n, &Ly, &Lx, &err)) fail_msg("%s", err.msg);
     if (lp_read_image(path, 0, &im, &err)) fail_msg("%s", err.msg);
     assert_int_equal(n, want_pages);
     assert_int_equal(Ly, im.Ly);
@@ -255,6 +255,9 @@ static void sizes(void **state)
         same_size(tmp_path("s.mrc"), 1);
         same_size(tmp_path("s.tif"), 1);
         same_size(tmp_path("s.png"), 1);
+        assert_int_equal(lp_read_size(tmp_path("s.tif"), 1, &fits, &fits, &fits, NULL), LP_EARG);
+        assert_int_equal(lp_read_size(tmp_path("s.mrc"), 1, &fits, &fits, &fits, NULL), LP_EARG);
+        assert_int_equal(lp_read_size(tmp_path("s.png"), 1, &fits, &fits, &fits, NULL), LP_EARG);
         lp_labels_free(&lb);
         lp_image_free(&im);
     }
@@ -263,16 +266,17 @@ static void sizes(void **state)
     for (i = 1; i < 24; i++) {
         int pages = -1, Ly = -1, Lx = -1;
 
-        assert_int_equal(lp_read_size(write_file("c.png", bytes, i), &pages, &Ly, &Lx, &err),
+        assert_int_equal(lp_read_size(write_file("c.png", bytes, i), 0, &pages, &Ly, &Lx, &err),
                          LP_EFORMAT);
         assert_true(pages == -1 && Ly == -1 && Lx == -1);
     }
     bytes[16] = 0xff;
     assert_int_equal(
-        lp_read_size(write_file("c.png", bytes, n), &(int){0}, &(int){0}, &(int){0}, &err),
+        lp_read_size(write_file("c.png", bytes, n), 0, &(int){0}, &(int){0}, &(int){0}, &err),
         LP_EFORMAT);
     free(bytes);
-    assert_int_equal(lp_read_size(tmp_path("none"), &(int){0}, &(int){0}, &(int){0}, &err), LP_EIO);
+    assert_int_equal(lp_read_size(tmp_path("none"), 0, &(int){0}, &(int){0}, &(int){0}, &err),
+                     LP_EIO);
 }
 
 int main(void)

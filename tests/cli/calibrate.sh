@@ -142,6 +142,23 @@ cp "$tmp/t/m1_labels.tif" "$tmp/t2/other_labels.tif"
 seg 2 "labels of other images" --diameters 20,30 --calibrate "$tmp/t2" --savedir "$tmp/x" "$tmp/im"
 one_line "labels of other images: one line"
 check "labels of other images: nothing computed" test ! -e "$tmp/x/m1_lipopose.h5"
+# Labels of another size are found before anything is computed.
+mkdir "$tmp/t6" "$tmp/big"
+image "$tmp/big/m2.png" cones 80 100
+seg 0 "labels of another size: made" --quiet --no_overlay --savedir "$tmp/t6" "$tmp/big/m2.png"
+cp "$tmp/t/m1_labels.tif" "$tmp/t6/m1_cp_masks.tif"
+seg 1 "labels of another size" --diameters 20,30 --calibrate "$tmp/t6" --savedir "$tmp/x6" "$tmp/im"
+one_line "labels of another size: one line"
+says "labels of another size: said" "$tmp/t6/m2_cp_masks.tif: labels of 80 x 100 pixels (height x width) for an image of 90 x 100: $tmp/im/m2.png"
+check "labels of another size: nothing computed" test ! -e "$tmp/x6/m1_lipopose.h5"
+cp "$tmp/t6/m2_cp_masks.tif" "$tmp/t6/m3_cp_masks.tif"
+seg 1 "labels of other sizes" --diameters 20,30 --calibrate "$tmp/t6" --savedir "$tmp/x6" "$tmp/im"
+says "labels of other sizes: how many" "and 1 more of other sizes"
+head -c 30 "$tmp/t/m1_labels.tif" >"$tmp/t6/m1_cp_masks.tif"
+rm "$tmp"/t6/m[23]*
+seg 1 "damaged labels" --diameters 20,30 --calibrate "$tmp/t6" --savedir "$tmp/x6" "$tmp/im"
+one_line "damaged labels: one line"
+check "damaged labels: nothing computed" test ! -e "$tmp/x6/m1_lipopose.h5"
 
 seg 0 "calibrate" --diameters $diameters --calibrate "$tmp/t" --target recall=0.9 --savedir "$tmp/cal" "$tmp/im"
 check "calibrate: says what it reached" grep -qE "^threshold [0-9.]+: precision [01]\.[0-9]+, recall (0.9|1.0)" "$tmp/out"
