@@ -212,11 +212,9 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     const float *plane = NULL, *cellprob = NULL, *flows = NULL;
     double t = omp_get_wtime();
     char path[PATH_MAX];
-    lp_stale older;
     int fits = 1;
     lp_status st;
 
-    lp_stale_look(base, &older);
     if ((st = lp_results_plane(im, &o->segment, &mean, &plane, err))) goto done;
     if ((st = at_image_size(seg->cellprob, 1, seg, &own_prob, &cellprob, err))) goto done;
     if ((st = lp_measure_particles(&masks, plane, cellprob, seg->flow_error, seg->n, seg->diameter,
@@ -257,13 +255,12 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     WRITE(o->save_csv, "_particles.csv",
           lp_write_csv(path, res.particle, res.n, res.pixel_nm, err));
     if (!o->keep_older)
-        lp_stale_remove(&older, base, res.output, res.n_outputs, many ? many->run : NULL, res.older,
+        lp_stale_remove(base, res.output, res.n_outputs, many ? many->run : NULL, res.older,
                         sizeof res.older);
     stages(&res, seg, read, omp_get_wtime() - t);
     *out = res;
     memset(&res, 0, sizeof res);
 done:
-    lp_stale_free(&older);
     free(mean);
     free(own_prob);
     free(own_flows);

@@ -18,7 +18,7 @@ typedef struct {
     int n_stages;
     char *output[LP_MAX_OUTPUTS]; /* paths, in order of writing */
     int n_outputs;
-    char older[700]; /* what was done with files of an older run (stale.h), one line; "": none */
+    char older[700]; /* what lies there from before (stale.h), one line; "": nothing */
 } lp_results;
 
 /* Of a run over several diameters. */
@@ -29,8 +29,8 @@ typedef struct {
 } lp_results_merged;
 
 /* Measures and writes what o asks for under base + "_cp_masks.tif" and so on; every file appears
- * whole or not at all. What an older run left under base and this one did not write is removed
- * (stale.h); res->older says so. read: seconds that reading took. many: NULL for a single diameter;
+ * whole or not at all. What lies under base from before: stale.h and
+ * res->older. read: seconds that reading took. many: NULL for a single diameter;
  * else seg has neither flows nor cellprob. im without data: no intensities, no pictures. *res is
  * the caller's. */
 lp_status lp_results_write(const char *base, const char *image, int page, const lp_image *im,
