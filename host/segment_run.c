@@ -5,7 +5,6 @@
 #include <math.h>
 #include <omp.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,41 +18,9 @@
 #include "read.h"
 #include "results.h"
 #include "run_options.h"
+#include "run_signals.h"
 #include "run_tiles.h"
 #include "run_workers.h"
-
-/* The signal that asked to stop, or 0. */
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int n)
-{
-    stop_signal = n;
-}
-
-static const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
-
-/* Ask once to stop after the current tiles, twice to stop at once. Under nohup a closed terminal
- * stops nothing. */
-static void catch_signals(void)
-{
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART}, old;
-    size_t i;
-
-    for (i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (signals[i] != SIGHUP || (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN))
-            sigaction(signals[i], &sa, NULL);
-}
-
-/* What follows the images (a calibration) is stopped at once. */
-static void leave_signals(void)
-{
-    struct sigaction now;
-    size_t i;
-
-    for (i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (!sigaction(signals[i], NULL, &now) && now.sa_handler == on_signal)
-            signal(signals[i], SIG_DFL);
-}
 
 typedef struct {
     const lp_inputs *in;
@@ -97,7 +64,7 @@ static int on_tiles(void *user, int done, int total)
     w->total = total;
     lp_progress_tiles_done(w->r->progress, done - w->tiles);
     w->tiles = done;
-    return stop_signal != 0;
+    return lp_signals_stop() != 0;
 }
 
 /* The name as it may be printed: one line, nothing that a terminal would obey. */
@@ -205,7 +172,7 @@ static int take(run *r, const lp_input **input, int *page, int *npages, int *exp
         int bad = 0;
 
         pthread_mutex_lock(&r->lock);
-        if (stop_signal || r->next >= r->in->n) {
+        if (lp_signals_stop() || r->next >= r->in->n) {
             pthread_mutex_unlock(&r->lock);
             return 0;
         }
@@ -441,7 +408,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     lp_status st;
 
     pthread_mutex_init(&r.lock, NULL);
-    catch_signals();
+    lp_signals_catch();
     n = lp_run_workers(in, o, threads, 30);
     so.threads = threads / n > 0 ? threads / n : 1;
     w = calloc((size_t)n, sizeof *w);
@@ -478,7 +445,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     n = i;
     work(&w[0]);
     for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
-    leave_signals();
+    lp_signals_leave();
     lp_progress_free(&r.progress);
     if (!o->no_summary) closing_line(&r);
     if (r.failed) code = 1;
@@ -487,10 +454,10 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
                 strerror(r.stdout_error));
         code = 1;
     }
-    if (stop_signal) {
+    if (lp_signals_stop()) {
         fprintf(stderr, "lipopose: stopped by signal %d with %d images done; a rerun starts over\n",
-                (int)stop_signal, r.done);
-        code = 128 + (int)stop_signal;
+                lp_signals_stop(), r.done);
+        code = 128 + lp_signals_stop();
     }
 done:
     if (st) {
