@@ -7,7 +7,7 @@
 
 #include "backend.h"
 #include "../kernels/resize.h"
-#include "../kernels/style.h"
+#include "../kernels/style_sum.h"
 #include "machine.h"
 #include "onednn.h"
 #include "unet_cpu.h"
@@ -189,7 +189,7 @@ static lp_status cpu_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles, 
                                int length, int begin, lp_err *err)
 {
     (void)d, (void)err;
-    lp_style_add_ref((double *)(void *)sum->data, styles->data + (size_t)at * length, n, length,
+    lp_style_sum_ref((double *)(void *)sum->data, styles->data + (size_t)at * length, n, length,
                      begin);
     return LP_OK;
 }

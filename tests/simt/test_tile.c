@@ -1,9 +1,9 @@
-/* lp_tile_*_cuda and lp_style_add_cuda against their twins: the same bits. */
+/* lp_tile_*_cuda and lp_style_sum_cuda against their twins: the same bits. */
 #include "../lp_test.h"
 #include "simt_test.h"
 
 #include "host/tiling.h"
-#include "kernels/style.h"
+#include "kernels/style_sum.h"
 #include "kernels/tile.h"
 
 static float *pattern(size_t n, uint32_t s)
@@ -97,10 +97,10 @@ static void styles(void **state)
     int k;
 
     (void)state;
-    lp_style_add_ref(ref, in, 9, 70, 1);
+    lp_style_sum_ref(ref, in, 9, 70, 1);
     for (k = 0; k < 70; k++) got[k] = NAN;
-    assert_int_equal(lp_style_add_cuda(got, in, 4, 70, 1, NULL), 0);
-    assert_int_equal(lp_style_add_cuda(got, in + 4 * 70, 5, 70, 0, NULL), 0);
+    assert_int_equal(lp_style_sum_cuda(got, in, 4, 70, 1, NULL), 0);
+    assert_int_equal(lp_style_sum_cuda(got, in + 4 * 70, 5, 70, 0, NULL), 0);
     assert_memory_equal(got, ref, sizeof ref);
     lp_guard_free(in);
 }

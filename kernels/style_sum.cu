@@ -1,8 +1,8 @@
-/* style - on the device: lp_style_add_cuda, a thread per component. */
+/* style_sum - on the device: lp_style_sum_cuda, a thread per component. */
 #include "util.cuh"
 
 extern "C" {
-#include "style.h"
+#include "style_sum.h"
 }
 
 static __global__ void __launch_bounds__(64)
@@ -18,7 +18,7 @@ static __global__ void __launch_bounds__(64)
     d_sum[k] = s;
 }
 
-int lp_style_add_cuda(double *d_sum, const float *d_styles, int n, int length, int begin,
+int lp_style_sum_cuda(double *d_sum, const float *d_styles, int n, int length, int begin,
                       lp_stream stream)
 {
     if (n < 0 || length < 1) return cudaErrorInvalidValue;

@@ -1,8 +1,8 @@
-#include "style.h"
+#include "style_sum.h"
 
 #include <stddef.h>
 
-void lp_style_add_ref(double *sum, const float *styles, int n, int length, int begin)
+void lp_style_sum_ref(double *sum, const float *styles, int n, int length, int begin)
 {
     int i, k;
 
