@@ -71,13 +71,13 @@ static __device__ __forceinline__ void add(float (&acc)[ROWS][4], const float *i
 
 static __global__ void __launch_bounds__(128) conv_f32(lp_conv_call c)
 {
-    __shared__ float in[(ROWS + 2) * (COLS + 2) * PITCH];
+    __shared__ float4 pixels[(ROWS + 2) * (COLS + 2) * PITCH / 4];
     __shared__ float4 k[9 * 16 * OUT / 4];
     int blocks = (c.cout + OUT - 1) / OUT, across = (c.w + COLS - 1) / COLS;
     int block = blockIdx.x % blocks, x0 = blockIdx.x / blocks % across * COLS;
     int y0 = blockIdx.x / blocks / across * ROWS, tile = blockIdx.y;
     int ch = threadIdx.x % 8 * 4, col = threadIdx.x / 8;
-    float acc[ROWS][4] = {{0}};
+    float acc[ROWS][4] = {{0}}, *in = (float *)pixels;
 
     for (int i0 = 0; i0 < c.cin; i0 += 16) {
         const float4 *from =
