@@ -7,8 +7,19 @@
 #include "kernels/conv.h"
 
 /* What a case has beside the convolution itself. */
-enum { PRO = 1, PER_TILE = 2, RELU = 4, RES = 8, AFFINE = 16, POOL = 32, IMG = 64, UP = 128,
-       PROJ = 256, P_UP = 512, IN_PLACE = 1024 };
+enum {
+    PRO = 1,
+    PER_TILE = 2,
+    RELU = 4,
+    RES = 8,
+    AFFINE = 16,
+    POOL = 32,
+    IMG = 64,
+    UP = 128,
+    PROJ = 256,
+    P_UP = 512,
+    IN_PLACE = 1024
+};
 
 typedef struct {
     int n, h, w, cin, cout, cp, what;
