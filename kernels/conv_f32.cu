@@ -87,7 +87,7 @@ static __global__ void __launch_bounds__(128) conv_f32(lp_conv_call c)
         load_pixels(in, c, tile, y0, x0, i0);
         for (int i = threadIdx.x; i < 9 * 16 * OUT / 4; i += blockDim.x) k[i] = __ldg(from + i);
         __syncthreads();
-        for (int tap = 0; tap < 9; tap++)
+        for (int tap = 0; tap < 9 && x0 + col < c.w; tap++)
             add(acc, in + (tap / 3 * (COLS + 2) + col + tap % 3) * PITCH,
                 (const float *)k + tap * 16 * OUT + ch);
     }
@@ -99,7 +99,7 @@ static __global__ void __launch_bounds__(128) conv_f32(lp_conv_call c)
         load_projected(in, c, tile, y0, x0, i0);
         for (int i = threadIdx.x; i < 16 * OUT / 4; i += blockDim.x) k[i] = __ldg(from + i);
         __syncthreads();
-        add(acc, in + col * PITCH, (const float *)k + ch);
+        if (x0 + col < c.w) add(acc, in + col * PITCH, (const float *)k + ch);
     }
 #pragma unroll
     for (int r = 0; r < ROWS; r++)
