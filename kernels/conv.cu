@@ -100,7 +100,7 @@ static __device__ __forceinline__ void project(float (&acc)[R][4][4], const unsi
 }
 
 template <int R, int MW, int NW, int PROLOGUE>
-static __global__ void __launch_bounds__(MW *NW * 32) conv_bf16(lp_conv_call c)
+static __global__ void __launch_bounds__(MW *NW * 32, R > 4 ? 2 : 3) conv_bf16(lp_conv_call c)
 {
     typedef shape<R, MW, NW> S;
     LP_SHARED(unsigned char, shared);
@@ -169,11 +169,9 @@ int lp_conv_cuda(const lp_conv_call *c, int bf16, lp_stream stream)
     if (lp_conv_wrong(c)) return cudaErrorInvalidValue;
     if (!bf16) return lp_conv_f32_cuda(c, stream);
     if (c->up) return lp_conv_up_cuda(c, stream);
-    /* conv_pack.c packs for blocks of 64 or 32 channels by the same rule. Of two heights, the one
-     * that wastes fewer rows: 7 rows to a warp fit Cellpose's 224 at every level. */
+    /* conv_pack.c packs for blocks of 64 or 32 channels by the same rule. */
     if (c->cout % 64 == 0)
-        return lp_covered(c->h, 14) <= lp_covered(c->h, 8) ? launch<7, 2, 2>(c, stream)
-                                                           : launch<4, 2, 2>(c, stream);
-    return lp_covered(c->h, 28) <= lp_covered(c->h, 16) ? launch<7, 4, 1>(c, stream)
-                                                        : launch<4, 4, 1>(c, stream);
+        return lp_warp_rows(c, c->h, 2) == 7 ? launch<7, 2, 2>(c, stream)
+                                             : launch<4, 2, 2>(c, stream);
+    return lp_warp_rows(c, c->h, 4) == 7 ? launch<7, 4, 1>(c, stream) : launch<4, 4, 1>(c, stream);
 }

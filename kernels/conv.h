@@ -51,6 +51,7 @@ typedef struct {
     int relu;
     void *y;    /* [n][h][w][cout] */
     void *pool; /* [n][h / 2][w / 2][cout] */
+    int rows;   /* of a warp in bfloat16: 7 or 4 (less shared memory); 0: the better fit to h */
 } lp_conv_call;
 
 /* Channels as stored: the next multiple of 16. */

@@ -10,7 +10,8 @@
 #define PITCH 20 /* floats of a pixel: four neighbours begin in four different banks */
 
 /* 16 channels of the pixels that the taps reach; zero outside of the tile. */
-static __device__ void load_pixels(float *in, const lp_conv_call &c, int tile, int y0, int x0, int i0)
+static __device__ void load_pixels(float *in, const lp_conv_call &c, int tile, int y0, int x0,
+                                   int i0)
 {
     int hs = c.h >> c.up, ws = c.w >> c.up;
 
@@ -35,7 +36,8 @@ static __device__ void load_pixels(float *in, const lp_conv_call &c, int tile, i
     }
 }
 
-static __device__ void load_projected(float *in, const lp_conv_call &c, int tile, int y0, int x0, int i0)
+static __device__ void load_projected(float *in, const lp_conv_call &c, int tile, int y0, int x0,
+                                      int i0)
 {
     int hs = c.h >> c.p_up, ws = c.w >> c.p_up;
 

@@ -147,7 +147,8 @@ static inline int lp_conv_wrong(const lp_conv_call *c)
 {
     return c->n < 1 || c->n > LP_CONV_MAX_TILES || c->h < 1 || c->w < 1 || c->cin < 16 ||
            c->cin % 16 || c->cout < 16 || c->cout % 16 || (c->p && (c->cp < 16 || c->cp % 16)) ||
-           (c->p && c->up) || ((c->up || c->p_up || c->pool) && (c->h % 2 || c->w % 2));
+           (c->p && c->up) || (c->rows && c->rows != 4 && c->rows != 7) ||
+           ((c->up || c->p_up || c->pool) && (c->h % 2 || c->w % 2));
 }
 
 /* float32 operands (conv_f32.cu). */

@@ -49,7 +49,7 @@ static __device__ __forceinline__ void lp_load_weights(unsigned char *to, const 
         lp_cp_async_16(to + i, from + i, 16);
 }
 
-/* Calls f(shared, y, x, half) for each 16 bytes of the pixels that this thread is in charge of: it
+/* Calls f(shared, y, x) for each 16 bytes of the pixels that this thread is in charge of: it
  * loads them and, where there is a prologue, it alone changes them before the barrier. */
 template <class S, class F>
 static __device__ __forceinline__ void lp_each_piece(unsigned char *stage, const lp_place &b, F f)
@@ -59,20 +59,24 @@ static __device__ __forceinline__ void lp_each_piece(unsigned char *stage, const
 
     if (line >= S::LINES) return;
     for (int row = line; row < S::ROWS + 2; row += S::LINES, at += S::LINES * PITCH * 32)
-        f(at, b.y0 - 1 + row, b.x0 - 1 + col, half);
+        f(at, b.y0 - 1 + row, b.x0 - 1 + col);
 }
 
 template <class S>
 static __device__ __forceinline__ void lp_load_stage(unsigned char *stage, const lp_conv_call &c,
                                                      const lp_place &b, int chunk)
 {
-    const uint16_t *x = (const uint16_t *)c.x + chunk * 16;
+    const uint16_t *x = (const uint16_t *)c.x;
+    int row = threadIdx.x / (PITCH * 2), k = threadIdx.x % (PITCH * 2);
+    int64_t line = (int64_t)b.w * c.cin * S::LINES;
+    int64_t from = (((int64_t)b.tile * b.h + b.y0 - 1 + row) * b.w + b.x0 - 1 + k / 2) * c.cin +
+                   chunk * 16 + (k & 1) * 8 - line;
 
-    lp_each_piece<S>(stage, b, [&](unsigned char *at, int y, int col, int half) {
+    lp_each_piece<S>(stage, b, [&](unsigned char *at, int y, int col) {
         bool in = lp_inside(b, y, col);
-        int64_t pix = ((int64_t)b.tile * b.h + y) * b.w + col;
 
-        lp_cp_async_16(at, in ? x + pix * c.cin + half * 8 : x, in ? 16 : 0);
+        from += line;
+        lp_cp_async_16(at, in ? x + from : x, in ? 16 : 0);
     });
     lp_load_weights<S::THREADS>(stage + S::PIXELS,
                                 (const unsigned char *)c.k +
@@ -90,7 +94,7 @@ lp_apply_prologue(unsigned char *stage, const lp_conv_call &c, const lp_place &b
 
     lp_load_floats<8>(scale, c.scale + ch);
     lp_load_floats<8>(shift, c.shift + b.tile * c.shift_stride + ch);
-    lp_each_piece<S>(stage, b, [&](unsigned char *at, int y, int x, int) {
+    lp_each_piece<S>(stage, b, [&](unsigned char *at, int y, int x) {
         float v[8];
 
         if (!lp_inside(b, y, x)) return;
@@ -148,10 +152,12 @@ static __device__ __forceinline__ void lp_write_out(const float (&acc)[R][4][4],
     }
 }
 
-/* Rows that blocks of `rows` compute for h. */
-static inline int64_t lp_covered(int h, int rows)
+/* Rows of a warp where mw warps share h: of 7 and 4 those that waste less; 7 fit Cellpose's 224 at
+ * every level. */
+static inline int lp_warp_rows(const lp_conv_call *c, int h, int mw)
 {
-    return lp_blocks(h, rows) * rows;
+    if (c->rows) return c->rows;
+    return lp_blocks(h, 7 * mw) * 7 <= lp_blocks(h, 4 * mw) * 4 ? 7 : 4;
 }
 
 /* With up = 1 (conv_up.cu). */

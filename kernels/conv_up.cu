@@ -49,7 +49,7 @@ static __device__ __forceinline__ void multiply(float (&acc)[R][4][4], const uns
 }
 
 template <int R, int PROLOGUE>
-static __global__ void __launch_bounds__(128) conv_up_bf16(lp_conv_call c)
+static __global__ void __launch_bounds__(128, R > 4 ? 2 : 3) conv_up_bf16(lp_conv_call c)
 {
     typedef shape<R> S;
     LP_SHARED(unsigned char, shared);
@@ -101,6 +101,5 @@ template <int R> static int launch(const lp_conv_call *c, lp_stream stream)
 
 int lp_conv_up_cuda(const lp_conv_call *c, lp_stream stream)
 {
-    return lp_covered(c->h / 2, 7) <= lp_covered(c->h / 2, 4) ? launch<7>(c, stream)
-                                                              : launch<4>(c, stream);
+    return lp_warp_rows(c, c->h / 2, 1) == 7 ? launch<7>(c, stream) : launch<4>(c, stream);
 }
