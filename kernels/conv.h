@@ -19,7 +19,7 @@
  *
  * x [n][h / (1 + up)][w / (1 + up)][cin]: up 1 doubles it by nearest neighbour. p likewise.
  * scale, b ... [channels]; those with a stride may differ from tile to tile, by that many floats.
- * y may be res; nothing else overlaps. h and w are even with up, p_up or pool. */
+ * y may be res; nothing else overlaps. h and w are even with up, p_up or pool; p is not for up. */
 #ifndef LP_CONV_H
 #define LP_CONV_H
 
@@ -51,6 +51,7 @@ typedef struct {
     int relu;
     void *y;    /* [n][h][w][cout] */
     void *pool; /* [n][h / 2][w / 2][cout] */
+    int rows;   /* of a warp in bfloat16: 7 or 4 (less shared memory); 0: the better fit to h */
 } lp_conv_call;
 
 /* Channels as stored: the next multiple of 16. */
@@ -59,13 +60,26 @@ static inline int lp_conv_pad(int c)
     return (c + 15) / 16 * 16;
 }
 
-/* Packs weights k [cout][cin][taps] (OIHW, 9 or 1 taps) in the order of the tensor cores'
- * operands, so that a stage of the kernel is one piece of memory; cin and cout as in the model.
- * Bytes of out from lp_conv_packed. lp_conv_weight reads one back, i and o padded. */
+/* Taps of the packed weights of a 3x3 convolution. In bfloat16, one whose x is doubled is computed
+ * as four 2x2 convolutions of x itself, one for each position (y & 1, x & 1) of the output: tap
+ * (position * 2 + dy) * 2 + dx, dy and dx 0 or 1, is the sum of the weights of the 3x3 taps that
+ * meet source pixel (y / 2 + (y & 1) - 1 + dy, x / 2 + (x & 1) - 1 + dx). */
+static inline int lp_conv_taps(int up, int bf16)
+{
+    return up && bf16 ? 16 : 9;
+}
+
+/* Packs weights k [cout][cin][9] (OIHW; [cout][cin] for taps 1) in the order of the tensor cores'
+ * operands, so that a stage of the kernel is one piece of memory; taps 9, 16 (lp_conv_taps) or 1;
+ * cin and cout as in the model. Bytes of out from lp_conv_packed. lp_conv_weight reads one back,
+ * i, o, cin and cout padded. */
 size_t lp_conv_packed(int cin, int cout, int taps, int bf16);
 void lp_conv_pack(void *out, const float *k, int cin, int cout, int taps, int bf16);
 float lp_conv_weight(const void *packed, int cin, int cout, int taps, int bf16, int o, int i,
                      int tap);
+
+/* Weight of tap 0 to 15 of that kind, from k [9]. */
+float lp_conv_up_weight(const float *k, int tap);
 
 /* All pointers on the device. Only queues work on stream. Returns 0 or a cudaError_t. */
 int lp_conv_cuda(const lp_conv_call *c, int bf16, lp_stream stream);

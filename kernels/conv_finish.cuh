@@ -117,8 +117,8 @@ static __device__ __forceinline__ void lp_conv_finish(const lp_conv_call &c, int
 /* Pools what the block wrote of y: rows y0 .. y0 + rows - 1, columns x0 .. x0 + cols - 1, channels
  * ch0 .. ch0 + nch - 1 (rows and cols even). All threads of the block call it after a barrier. */
 template <int N>
-static __device__ __forceinline__ void lp_conv_pool(const lp_conv_call &c, int tile, int y0, int rows,
-                                                    int x0, int cols, int ch0, int nch)
+static __device__ __forceinline__ void lp_conv_pool(const lp_conv_call &c, int tile, int y0,
+                                                    int rows, int x0, int cols, int ch0, int nch)
 {
     int groups = nch / N, n = rows / 2 * (cols / 2) * groups;
 
@@ -147,6 +147,7 @@ static inline int lp_conv_wrong(const lp_conv_call *c)
 {
     return c->n < 1 || c->n > LP_CONV_MAX_TILES || c->h < 1 || c->w < 1 || c->cin < 16 ||
            c->cin % 16 || c->cout < 16 || c->cout % 16 || (c->p && (c->cp < 16 || c->cp % 16)) ||
+           (c->p && c->up) || (c->rows && c->rows != 4 && c->rows != 7) ||
            ((c->up || c->p_up || c->pool) && (c->h % 2 || c->w % 2));
 }
 
