@@ -44,7 +44,8 @@ static __global__ void __launch_bounds__(THREADS)
     const int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
 
     if (i < n)
-        out[i] = in[(int64_t)nearest((int)(i / Lx2), sy, Ly) * Lx + nearest((int)(i % Lx2), sx, Lx)];
+        out[i] = in[(int64_t)nearest((int)((uint32_t)i / (uint32_t)Lx2), sy, Ly) * Lx +
+                    nearest((int)((uint32_t)i % (uint32_t)Lx2), sx, Lx)];
 }
 
 int lp_label_resize_cuda(uint32_t *d_out, const uint32_t *d_in, int Ly, int Lx, int Ly2, int Lx2,

@@ -82,7 +82,7 @@ static __device__ int is_peak(const uint32_t *h, int64_t i, int Ly, int Lx)
     const uint32_t v = h[i];
 
     if (v <= 10) return 0;
-    const int cy = (int)(i / Lx), cx = (int)(i % Lx);
+    const int cy = (int)((uint32_t)i / (uint32_t)Lx), cx = (int)((uint32_t)i % (uint32_t)Lx);
     const int y1 = cy + 2 < Ly ? cy + 2 : Ly - 1, x1 = cx + 2 < Lx ? cx + 2 : Lx - 1;
 
     for (int y = cy < 2 ? 0 : cy - 2; y <= y1; y++)
