@@ -113,7 +113,7 @@ static __global__ void __launch_bounds__(THREADS)
 
 size_t lp_diffuse_scratch_cuda(uint32_t n, int Ly, int Lx)
 {
-    return lp_heat_lay_out(NULL, n).table_bytes + 2 * (size_t)Ly * Lx * sizeof(double);
+    return lp_heat_lay_out(LP_NOWHERE, n).table_bytes + 2 * (size_t)Ly * Lx * sizeof(double);
 }
 
 int lp_diffuse_plan_cuda(lp_diffuse_plan *d_plan, float *d_mu, const uint32_t *d_labels,
@@ -124,9 +124,9 @@ int lp_diffuse_plan_cuda(lp_diffuse_plan *d_plan, float *d_mu, const uint32_t *d
     int e;
 
     if (Ly < 1 || Lx < 1) return cudaErrorInvalidValue;
-    if ((e = lp_scan_fill_cuda((uint32_t *)d_plan, sizeof *d_plan / 4, 0, stream)) || n == 0)
+    if ((e = lp_scan_fill_cuda((uint32_t *)d_plan, 0, sizeof *d_plan / 4, stream)) || n == 0)
         return e;
-    if ((e = lp_scan_fill_cuda((uint32_t *)a.sum, 4 * ((int64_t)n + 1), 0, stream))) return e;
+    if ((e = lp_scan_fill_cuda((uint32_t *)a.sum, 0, 4 * ((int64_t)n + 1), stream))) return e;
     if ((e = LP_LAUNCH(diffuse_sums, lp_run_blocks(Ly, Lx), 32 * LP_RUN_WARPS, 0, stream, a.sum,
                        d_labels, Ly, Lx)))
         return e;
@@ -158,8 +158,7 @@ static __global__ void __launch_bounds__(LP_HEAT_SIDE *LP_HEAT_SIDE / LP_HEAT_RO
     double *c = T + (y0 + 1) * stride + x + 1, v[LP_HEAT_ROWS];
     unsigned bits = 0;
 
-    for (int j = 0; j < rows; j++)
-        bits |= (unsigned)(labels[first + (int64_t)j * Lx] == l) << j;
+    for (int j = 0; j < rows; j++) bits |= (unsigned)(labels[first + (int64_t)j * Lx] == l) << j;
     for (int i = (int)threadIdx.x; i < stride * stride; i += (int)blockDim.x) T[i] = 0;
     __syncthreads();
     if (hot >= 0) c[hot * stride] = 1;
@@ -186,7 +185,7 @@ int lp_diffuse_cuda(float *d_mu, const uint32_t *d_labels, const lp_label_info *
     if (plan->masks[LARGE])
         e = lp_heat_large(d_mu, plan, d_labels, d_info, Ly, Lx, &a, stream);
     else
-        e = lp_scan_fill_cuda((uint32_t *)d_mu, 2 * (int64_t)Ly * Lx, 0, stream);
+        e = lp_scan_fill_cuda((uint32_t *)d_mu, 0, 2 * (int64_t)Ly * Lx, stream);
     for (size = 0; size < LARGE && !e; size++) {
         const int side = side_of(size), threads = side * side / LP_HEAT_ROWS;
         const size_t bytes = (size_t)(side + 2) * (size_t)(side + 2) * sizeof(double);

@@ -50,7 +50,8 @@ typedef struct {
 /* Bytes of scratch for both parts: 32 per label and 16 per pixel. */
 size_t lp_diffuse_scratch_cuda(uint32_t n, int Ly, int Lx);
 
-/* Centres (the same as lp_diffuse_centre) into scratch, and *d_plan. d_mu is used as scratch too. */
+/* Centres (the same as lp_diffuse_centre) into scratch, and *d_plan. d_mu is used as scratch too.
+ */
 int lp_diffuse_plan_cuda(lp_diffuse_plan *d_plan, float *d_mu, const uint32_t *d_labels,
                          const lp_label_info *d_info, uint32_t n, int Ly, int Lx, void *d_scratch,
                          lp_stream stream);

@@ -3,8 +3,8 @@
  * Heat is kept in two planes of the image's size, read from one and written to the other; masks are
  * disjoint, so all large ones share them, and what is outside of a mask counts as 0 by its
  * label. The image has tiles of TILE x TILE pixels; the work is a list of the tiles that hold
- * pixels of a large mask, one entry per mask. A launch makes STEPS steps: a block loads its tile with
- * STEPS pixels around it, and each step is right one pixel less far out.
+ * pixels of a large mask, one entry per mask. A launch makes STEPS steps: a block loads its tile
+ * with STEPS pixels around it, and each step is right one pixel less far out.
  *
  * Heat has come no further than one pixel per step, so pixels that are further from the centre than
  * the steps made so far are 0 without being read, and tiles there have nothing to do: the planes
@@ -167,7 +167,8 @@ int lp_heat_large(float *mu, const lp_diffuse_plan *plan, const uint32_t *labels
         double *swap = from;
 
         if ((e = LP_LAUNCH(diffuse_tiles, plan->items, THREADS, STRIDE * STRIDE * sizeof(double),
-                           stream, to, from, labels, info, a->centre, (const uint2 *)mu, t, Ly, Lx)))
+                           stream, to, from, labels, info, a->centre, (const uint2 *)mu, t, Ly,
+                           Lx)))
             return e;
         from = to;
         to = swap;

@@ -4,7 +4,7 @@
 
 #include "util.cuh"
 
-#include "scan.cuh"
+#include "warp.cuh"
 
 extern "C" {
 #include "diffuse.h"
@@ -81,9 +81,8 @@ static __device__ __forceinline__ void lp_heat_step(double (&v)[LP_HEAT_ROWS], c
 }
 
 /* Puts v where bits are set; hot: the row to which heat is added, or -1. */
-static __device__ __forceinline__ void lp_heat_store(double *c, int stride,
-                                                     const double (&v)[LP_HEAT_ROWS], unsigned bits,
-                                                     int hot)
+static __device__ __forceinline__ void
+lp_heat_store(double *c, int stride, const double (&v)[LP_HEAT_ROWS], unsigned bits, int hot)
 {
 #pragma unroll
     for (int j = 0; j < LP_HEAT_ROWS; j++)
@@ -91,7 +90,8 @@ static __device__ __forceinline__ void lp_heat_store(double *c, int stride,
 }
 
 /* Unit flow from the differences of T. */
-static __device__ inline void lp_heat_flow(float *mu, int64_t i, int64_t plane, double dy, double dx)
+static __device__ inline void lp_heat_flow(float *mu, int64_t i, int64_t plane, double dy,
+                                           double dx)
 {
     const double norm = 1e-60 + sqrt(dy * dy + dx * dx);
 

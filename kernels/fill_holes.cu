@@ -3,31 +3,32 @@
  * Why no order is needed: a hole of a mask is a 4-connected part of what is not the mask's, and
  * filling other masks never takes a pixel from it or adds one, so the holes of every mask can be
  * found in the labels as they came. What the order decides is only who gets a background pixel that
- * lies in holes of several masks: the mask with the smallest box, of equals the one with the smaller
- * label. Each mask claims such a pixel by compare-and-swap: the better one stays, whichever came
- * first. Claimed pixels have the top bit set until all are done, so that they are still no
+ * lies in holes of several masks: the mask with the smallest box, of equals the one with the
+ * smaller label. Each mask claims such a pixel by compare-and-swap: the better one stays, whichever
+ * came first. Claimed pixels have the top bit set until all are done, so that they are still no
  * pixels of their mask while others look.
  *
  * A box is a bit per pixel: open (not the mask's) and reached (from the border of the box). Reached
  * bits spread along whole rows by the carries of an addition and along columns word by word, up and
- * down in strips of rows, until nothing changes: mostly two rounds, more only for winding shapes. */
+ * down in strips of rows, until nothing changes: mostly two rounds, more only for winding shapes.
+ */
 #include "util.cuh"
 
-#include "scan.cuh"
+#include "warp.cuh"
 
 extern "C" {
 #include "fill_holes.h"
 #include "scan.h"
 }
 
-#define STRIP 32                  /* rows that one thread takes in a column of words */
-#define SMALL_WORDS 512           /* per bit plane, of boxes done by the first launch */
+#define STRIP 32        /* rows that one thread takes in a column of words */
+#define SMALL_WORDS 512 /* per bit plane, of boxes done by the first launch */
 #define SMALL_THREADS 64
-#define MEDIUM_WORDS 6144         /* of boxes that still fit in shared memory */
+#define MEDIUM_WORDS 6144 /* of boxes that still fit in shared memory */
 #define MEDIUM_THREADS 256
 #define MEDIUM_BLOCKS 512
 #define LARGE_THREADS 1024
-#define LARGE_BLOCKS 8            /* each has its bits in the scratch */
+#define LARGE_BLOCKS 8 /* each has its bits in the scratch */
 #define CLAIMED 0x80000000u
 
 /* In the scratch, before the lists and the bits of large boxes. */
@@ -59,8 +60,7 @@ static __device__ void load(const box &b, const uint32_t *labels, int Lx)
 
     for (int64_t i = threadIdx.x >> 5; i < words_of(b.h, b.w); i += blockDim.x >> 5) {
         const int y = (int)(i / b.words), x = (int)(i % b.words) * 32 + lane;
-        const int open =
-            x < b.w && labels[(int64_t)(b.y0 + y) * Lx + b.x0 + x] != b.l;
+        const int open = x < b.w && labels[(int64_t)(b.y0 + y) * Lx + b.x0 + x] != b.l;
         const int edge = y == 0 || y == b.h - 1 || x == 0 || x == b.w - 1;
         const unsigned bits = __ballot_sync(LP_ALL_LANES, open);
         const unsigned from = __ballot_sync(LP_ALL_LANES, open && edge);
@@ -250,7 +250,8 @@ static __global__ void __launch_bounds__(LARGE_THREADS)
     }
 }
 
-static __global__ void __launch_bounds__(256) fill_finish(uint32_t *labels, const todo *t, int64_t n)
+static __global__ void __launch_bounds__(256)
+    fill_finish(uint32_t *labels, const todo *t, int64_t n)
 {
     const int64_t i = (int64_t)blockIdx.x * 256 + threadIdx.x;
 
@@ -283,7 +284,7 @@ int lp_fill_holes_cuda(uint32_t *d_labels, const lp_label_info *d_info, uint32_t
 
     if (Ly < 1 || Lx < 1) return cudaErrorInvalidValue;
     if (n == 0) return 0;
-    if ((e = lp_scan_fill_cuda((uint32_t *)t, sizeof *t / 4, 0, stream))) return e;
+    if ((e = lp_scan_fill_cuda((uint32_t *)t, 0, sizeof *t / 4, stream))) return e;
     if ((e = LP_LAUNCH(fill_small, n, SMALL_THREADS, 0, stream, d_labels, t, medium, large, d_info,
                        Lx)))
         return e;

@@ -1,36 +1,49 @@
-/* flow_error - on the device: a warp per mask, a block per mask that is tall.
+/* flow_error - on the device: a warp per mask, and a block per mask that is tall.
  *
- * Lane j of a warp has the sum of the columns j, j + 32, ... of a band of the box, so the order of
- * addition (flow_error.h) is what comes naturally here. */
+ * Lane j of a warp has sum j of a band (band_sum.h), so that order of addition is what comes
+ * naturally here. */
 #include "util.cuh"
 
-#include "scan.cuh"
+#include "warp.cuh"
 
 extern "C" {
+#include "band_sum.h"
 #include "flow_error.h"
+#include "scan.h"
 }
 
-#define WARPS 4        /* masks per block */
-#define TALL_WARPS 16  /* bands of one mask at a time */
-#define TALL 8         /* bands from which a mask has a block to itself */
+#define THREADS 256
+#define WARPS 4       /* masks per block */
+#define TALL 8        /* bands from which a mask has a block to itself */
+#define TALL_WARPS 16 /* bands of one mask at a time */
 #define TALL_BLOCKS 512
 
 struct sums {
-    double y, x;
+    double a, b; /* of y and of x */
 };
 
-static __device__ inline double square_off(float mu, float flow)
-{
-    const double d = mu - (double)(isfinite(flow) ? flow / 5.0f : 0.0f);
-
-    return d * d;
-}
-
-struct input {
+struct flows_off {
+    double *err;
     const float *mu, *flows;
     const uint32_t *labels;
     int64_t plane;
     int Lx;
+
+    __device__ double square(int64_t i) const
+    {
+        const float v = flows[i];
+        const double d = mu[i] - (double)(isfinite(v) ? v / 5.0f : 0.0f);
+
+        return d * d;
+    }
+    __device__ sums at(int64_t i) const
+    {
+        return {square(i), square(plane + i)};
+    }
+    __device__ void done(uint32_t l, uint32_t count, sums s) const
+    {
+        err[l] = count ? s.a / count + s.b / count : NAN;
+    }
 };
 
 static __device__ inline int bands_of(const lp_label_info &f)
@@ -39,7 +52,8 @@ static __device__ inline int bands_of(const lp_label_info &f)
 }
 
 /* The sums of a band, in lane 0. */
-static __device__ inline sums sum_band(const input &in, const lp_label_info &f, uint32_t l, int band)
+static __device__ inline sums sum_band(const flows_off &p, const lp_label_info &f, uint32_t l,
+                                       int band)
 {
     const int lane = (int)(threadIdx.x & 31), ya = f.y0 + band * LP_BAND_ROWS;
     const int yb = ya + LP_BAND_ROWS < f.y1 ? ya + LP_BAND_ROWS : f.y1;
@@ -47,52 +61,51 @@ static __device__ inline sums sum_band(const input &in, const lp_label_info &f, 
 
     for (int y = ya; y < yb; y++)
         for (int x = f.x0 + lane; x < f.x1; x += LP_BAND_LANES) {
-            const int64_t i = (int64_t)y * in.Lx + x;
+            const int64_t i = (int64_t)y * p.Lx + x;
 
-            if (in.labels[i] != l) continue;
-            s.y += square_off(in.mu[i], in.flows[i]);
-            s.x += square_off(in.mu[in.plane + i], in.flows[in.plane + i]);
+            if (p.labels[i] != l) continue;
+            const sums v = p.at(i);
+
+            s.a += v.a;
+            s.b += v.b;
         }
     for (int k = LP_BAND_LANES / 2; k; k /= 2) {
-        s.y += __shfl_down_sync(LP_ALL_LANES, s.y, k);
-        s.x += __shfl_down_sync(LP_ALL_LANES, s.x, k);
+        s.a += __shfl_down_sync(LP_ALL_LANES, s.a, k);
+        s.b += __shfl_down_sync(LP_ALL_LANES, s.b, k);
     }
     return s;
 }
 
 /* tall: [0] how many masks are left for flow_error_tall, from [1] on which. */
 static __global__ void __launch_bounds__(32 * WARPS)
-    flow_error_masks(double *err, uint32_t *tall, input in, const lp_label_info *info, uint32_t n)
+    flow_error_masks(flows_off p, uint32_t *tall, const lp_label_info *info, uint32_t n)
 {
     const int64_t l = (int64_t)blockIdx.x * WARPS + (threadIdx.x >> 5);
     const int lane = (int)(threadIdx.x & 31);
+    sums all = {0, 0};
 
     if (l > n) return; /* the whole warp */
-    const lp_label_info f = info[l];
+    lp_label_info f = info[l];
 
-    if (l == 0 || f.count == 0) {
-        if (lane == 0) err[l] = NAN;
-        return;
-    }
-    if (bands_of(f) >= TALL) {
+    if (l == 0) f.count = 0;
+    if (f.count && bands_of(f) >= TALL) {
         if (lane == 0) tall[1 + atomicAdd(tall, 1u)] = (uint32_t)l;
         return;
     }
-    sums all = {0, 0};
+    for (int band = 0; f.count && band < bands_of(f); band++) {
+        const sums s = sum_band(p, f, (uint32_t)l, band);
 
-    for (int band = 0; band < bands_of(f); band++) {
-        const sums s = sum_band(in, f, (uint32_t)l, band);
-
-        all.y += s.y;
-        all.x += s.x;
+        all.a += s.a;
+        all.b += s.b;
     }
-    if (lane == 0) err[l] = all.y / f.count + all.x / f.count;
+    if (lane == 0) p.done((uint32_t)l, f.count, all);
 }
 
+/* shared: TALL_WARPS sums. */
 static __global__ void __launch_bounds__(32 * TALL_WARPS)
-    flow_error_tall(double *err, const uint32_t *tall, input in, const lp_label_info *info)
+    flow_error_tall(flows_off p, const uint32_t *tall, const lp_label_info *info)
 {
-    __shared__ double part_y[TALL_WARPS], part_x[TALL_WARPS];
+    LP_SHARED(sums, part);
     const int lane = (int)(threadIdx.x & 31), warp = (int)(threadIdx.x >> 5);
 
     for (uint32_t k = blockIdx.x; k < tall[0]; k += gridDim.x) {
@@ -103,28 +116,35 @@ static __global__ void __launch_bounds__(32 * TALL_WARPS)
 
         for (int first = 0; first < bands; first += TALL_WARPS) {
             if (first + warp < bands) {
-                const sums s = sum_band(in, f, l, first + warp);
+                const sums s = sum_band(p, f, l, first + warp);
 
-                if (lane == 0) {
-                    part_y[warp] = s.y;
-                    part_x[warp] = s.x;
-                }
+                if (lane == 0) part[warp] = s;
             }
             __syncthreads();
             if (threadIdx.x == 0)
                 for (int w = 0; w < TALL_WARPS && first + w < bands; w++) {
-                    all.y += part_y[w];
-                    all.x += part_x[w];
+                    all.a += part[w].a;
+                    all.b += part[w].b;
                 }
             __syncthreads();
         }
-        if (threadIdx.x == 0) err[l] = all.y / f.count + all.x / f.count;
+        if (threadIdx.x == 0) p.done(l, f.count, all);
     }
 }
 
-static __global__ void flow_error_none(uint32_t *tall)
+/* tall [n + 1]: scratch. */
+static int add_up(flows_off p, const lp_label_info *info, uint32_t n, int Ly, uint32_t *tall,
+                  lp_stream stream)
 {
-    tall[0] = 0;
+    const int64_t blocks = lp_blocks((int64_t)n + 1, WARPS);
+    int e;
+
+    if ((e = lp_scan_fill_cuda(tall, 0, 1, stream))) return e;
+    if ((e = LP_LAUNCH(flow_error_masks, blocks, 32 * WARPS, 0, stream, p, tall, info, n)))
+        return e;
+    if (n == 0 || Ly <= (TALL - 1) * LP_BAND_ROWS) return 0;
+    return LP_LAUNCH(flow_error_tall, n < TALL_BLOCKS ? n : TALL_BLOCKS, 32 * TALL_WARPS,
+                     TALL_WARPS * sizeof(sums), stream, p, tall, info);
 }
 
 size_t lp_flow_error_scratch_cuda(uint32_t n)
@@ -136,16 +156,35 @@ int lp_flow_error_cuda(double *d_err, const float *d_mu, const float *d_flows,
                        const uint32_t *d_labels, const lp_label_info *d_info, uint32_t n, int Ly,
                        int Lx, void *d_scratch, lp_stream stream)
 {
-    const input in = {d_mu, d_flows, d_labels, (int64_t)Ly * Lx, Lx};
-    uint32_t *tall = (uint32_t *)d_scratch;
-    int e;
+    const flows_off p = {d_err, d_mu, d_flows, d_labels, (int64_t)Ly * Lx, Lx};
 
     if (Ly < 1 || Lx < 1) return cudaErrorInvalidValue;
-    if ((e = LP_LAUNCH(flow_error_none, 1, 1, 0, stream, tall))) return e;
-    if ((e = LP_LAUNCH(flow_error_masks, lp_blocks((int64_t)n + 1, WARPS), 32 * WARPS, 0, stream,
-                       d_err, tall, in, d_info, n)))
-        return e;
-    if (n == 0 || Ly <= (TALL - 1) * LP_BAND_ROWS) return 0;
-    return LP_LAUNCH(flow_error_tall, n < TALL_BLOCKS ? n : TALL_BLOCKS, 32 * TALL_WARPS, 0, stream,
-                     d_err, tall, in, d_info);
+    return add_up(p, d_info, n, Ly, (uint32_t *)d_scratch, stream);
+}
+
+static __global__ void __launch_bounds__(THREADS) flow_error_none(double *err, uint32_t n)
+{
+    const int64_t l = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+
+    if (l <= n) err[l] = NAN;
+}
+
+int lp_flow_error_none_cuda(double *d_err, uint32_t n, lp_stream stream)
+{
+    return LP_LAUNCH(flow_error_none, lp_blocks((int64_t)n + 1, THREADS), THREADS, 0, stream, d_err,
+                     n);
+}
+
+static __global__ void __launch_bounds__(THREADS)
+    flow_error_float(float *out, const double *err, uint32_t n)
+{
+    const int64_t l = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+
+    if (l <= n) out[l] = (float)err[l];
+}
+
+int lp_flow_error_float_cuda(float *d_out, const double *d_err, uint32_t n, lp_stream stream)
+{
+    return LP_LAUNCH(flow_error_float, lp_blocks((int64_t)n + 1, THREADS), THREADS, 0, stream,
+                     d_out, d_err, n);
 }

@@ -3,20 +3,13 @@
 
 #include <math.h>
 
+#include "band_sum.h"
+
 static double square_off(float mu, float flow)
 {
     double d = mu - (double)(isfinite(flow) ? flow / 5.0f : 0.0f);
 
     return d * d;
-}
-
-static double halve(double s[LP_BAND_LANES])
-{
-    int k, j;
-
-    for (k = LP_BAND_LANES / 2; k; k /= 2)
-        for (j = 0; j < k; j++) s[j] += s[j + k];
-    return s[0];
 }
 
 void lp_flow_error_ref(double *err, const float *mu, const float *flows, const uint32_t *labels,
@@ -43,8 +36,8 @@ void lp_flow_error_ref(double *err, const float *mu, const float *flows, const u
                     sy[j] += square_off(mu[i], flows[i]);
                     sx[j] += square_off(mu[plane + i], flows[plane + i]);
                 }
-            sum_y += halve(sy);
-            sum_x += halve(sx);
+            sum_y += lp_band_halve(sy);
+            sum_x += lp_band_halve(sx);
         }
         err[l] = f->count ? sum_y / f->count + sum_x / f->count : NAN;
     }

@@ -8,20 +8,20 @@
  *    step is bilinear in the position before: a step that takes the four corners of a pixel well
  *    into it takes all points of it there;
  *  - where it is again at its mark, an earlier position renewed at growing intervals (after Brent):
- *    that is a cycle, of length 1 at a fixed point, and only the steps that remain modulo its length
- *    are still made. */
+ *    that is a cycle, of length 1 at a fixed point, and only the steps that remain modulo its
+ * length are still made. */
 #include "util.cuh"
 
-#include "scan.cuh"
+#include "warp.cuh"
 
 extern "C" {
 #include "follow.h"
 #include "scan.h"
 }
 
-#define SIDE 32      /* of a tile; a row of a tile is a warp and a word of bits */
-#define WARPS 8      /* per tile */
-#define THREADS 128  /* of the blocks that follow; small, as they end with their last point */
+#define SIDE 32     /* of a tile; a row of a tile is a warp and a word of bits */
+#define WARPS 8     /* per tile */
+#define THREADS 128 /* of the blocks that follow; small, as they end with their last point */
 
 struct field {
     const float2 *pairs; /* [Ly + 1][Lx + 1], y and x of a step */
@@ -33,8 +33,7 @@ struct layout {
     float2 *pairs;
     uint32_t *list; /* [foreground] pixels, tile by tile */
     uint32_t *rows; /* [tiles][SIDE] bits of foreground */
-    uint32_t *at;   /* [tiles] first counts, then where each tile begins in list */
-    uint32_t *total;
+    uint32_t *at;   /* [tiles + 1] first counts, then where each tile begins in list */
     void *scan;
     int ntx, nty;
     int64_t tiles;
@@ -57,9 +56,8 @@ static layout lay_out(void *scratch, int Ly, int Lx)
     a.rows = (uint32_t *)p;
     p += (size_t)a.tiles * SIDE * sizeof(uint32_t);
     a.at = (uint32_t *)p;
-    p += (size_t)a.tiles * sizeof(uint32_t);
-    a.total = (uint32_t *)p;
-    p += sizeof(uint32_t);
+    p += ((size_t)a.tiles + 1) * sizeof(uint32_t);
+    p += (size_t)((p - (unsigned char *)scratch) & 4); /* the scan wants 8 */
     a.scan = p;
     p += lp_scan_scratch_cuda(a.tiles);
     a.bytes = (size_t)(p - (unsigned char *)scratch);
@@ -68,7 +66,7 @@ static layout lay_out(void *scratch, int Ly, int Lx)
 
 size_t lp_follow_scratch_cuda(int Ly, int Lx)
 {
-    return lay_out(NULL, Ly, Lx).bytes;
+    return lay_out(LP_NOWHERE, Ly, Lx).bytes;
 }
 
 static __device__ inline float step_of(float flow, int foreground)
@@ -78,8 +76,8 @@ static __device__ inline float step_of(float flow, int foreground)
 
 static __global__ void __launch_bounds__(SIDE *WARPS)
     follow_pairs(float2 *pairs, uint32_t *rows, uint32_t *count, uint32_t *end,
-                 const float *__restrict__ flows, const float *__restrict__ cellprob, int Ly, int Lx,
-                 int ntx, float threshold)
+                 const float *__restrict__ flows, const float *__restrict__ cellprob, int Ly,
+                 int Lx, int ntx, float threshold)
 {
     __shared__ unsigned have[WARPS];
     const int lane = (int)(threadIdx.x & 31), warp = (int)(threadIdx.x >> 5);
@@ -201,7 +199,8 @@ static __global__ void __launch_bounds__(THREADS)
             const float y = py - (float)y0, x = px - (float)x0;
             const double y_ = 1 - (double)y, x_ = 1 - (double)x;
 
-            if (f.trap && t % 4 == 0 && y0 < f.Ly - 1 && x0 < f.Lx - 1 && is_trap(a, b, c, d)) break;
+            if (f.trap && t % 4 == 0 && y0 < f.Ly - 1 && x0 < f.Lx - 1 && is_trap(a, b, c, d))
+                break;
             py = clamped(py + mean(a.x, b.x, c.x, d.x, y, x, y_, x_), f.Ly);
             px = clamped(px + mean(a.y, b.y, c.y, d.y, y, x, y_, x_), f.Lx);
         } else {
@@ -222,8 +221,8 @@ static __global__ void __launch_bounds__(THREADS)
 }
 
 int lp_follow_cuda(uint32_t *d_end, float *d_p, const float *d_flows, const float *d_cellprob,
-                   int Ly, int Lx, double cellprob_threshold, int niter, int interp, void *d_scratch,
-                   lp_stream stream)
+                   int Ly, int Lx, double cellprob_threshold, int niter, int interp,
+                   void *d_scratch, lp_stream stream)
 {
     const layout a = lay_out(d_scratch, Ly, Lx);
     const field f = {a.pairs, Ly, Lx, niter, interp, interp && !d_p};
@@ -233,10 +232,10 @@ int lp_follow_cuda(uint32_t *d_end, float *d_p, const float *d_flows, const floa
     if ((e = LP_LAUNCH(follow_pairs, a.tiles, SIDE * WARPS, 0, stream, a.pairs, a.rows, a.at, d_end,
                        d_flows, d_cellprob, Ly, Lx, a.ntx, (float)cellprob_threshold)))
         return e;
-    if ((e = lp_scan_cuda(a.at, a.total, a.at, a.tiles, 0, a.scan, stream))) return e;
+    if ((e = lp_scan_u32_cuda(a.at, a.at, a.tiles, a.scan, stream))) return e;
     if ((e = LP_LAUNCH(follow_list, a.tiles, SIDE * WARPS, 0, stream, a.list, a.rows, a.at, Lx,
                        a.ntx)))
         return e;
     return LP_LAUNCH(follow_points, lp_blocks((int64_t)Ly * Lx, THREADS), THREADS, 0, stream, d_end,
-                     d_p, f, a.list, a.total);
+                     d_p, f, a.list, a.at + a.tiles);
 }

@@ -38,7 +38,7 @@ void lp_follow_cpu(uint32_t *end, float *p, const float *flows, const float *cel
  * pixel. */
 size_t lp_follow_scratch_cuda(int Ly, int Lx);
 int lp_follow_cuda(uint32_t *d_end, float *d_p, const float *d_flows, const float *d_cellprob,
-                   int Ly, int Lx, double cellprob_threshold, int niter, int interp, void *d_scratch,
-                   lp_stream stream);
+                   int Ly, int Lx, double cellprob_threshold, int niter, int interp,
+                   void *d_scratch, lp_stream stream);
 
 #endif

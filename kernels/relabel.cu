@@ -73,8 +73,8 @@ static __global__ void __launch_bounds__(THREADS)
         info[l].y0 = (int)(info[l].first / (uint32_t)Lx);
 }
 
-int lp_relabel_info_cuda(lp_label_info *d_info, uint32_t n, const uint32_t *d_labels, int Ly, int Lx,
-                         lp_stream stream)
+int lp_relabel_info_cuda(lp_label_info *d_info, uint32_t n, const uint32_t *d_labels, int Ly,
+                         int Lx, lp_stream stream)
 {
     const int64_t blocks = lp_blocks((int64_t)n + 1, THREADS);
     int e;
@@ -119,13 +119,14 @@ static __global__ void __launch_bounds__(THREADS)
 }
 
 static __global__ void __launch_bounds__(THREADS)
-    relabel_number(uint32_t *map, const lp_label_info *info, uint32_t n, const uint32_t *bits,
-                   const uint32_t *before)
+    relabel_number(uint32_t *map, uint32_t *kept, const lp_label_info *info, uint32_t n,
+                   const uint32_t *bits, const uint32_t *before, int64_t words)
 {
     const int64_t l = (int64_t)blockIdx.x * THREADS + threadIdx.x;
     uint32_t k = 0;
 
     if (l > n) return;
+    if (l == 0) *kept = before[words];
     if (l > 0 && map[l] && info[l].count) {
         const uint32_t w = info[l].first / 32, below = (1u << info[l].first % 32) - 1;
 
@@ -134,28 +135,46 @@ static __global__ void __launch_bounds__(THREADS)
     map[l] = k;
 }
 
-size_t lp_relabel_scratch_cuda(int Ly, int Lx)
+static __global__ void __launch_bounds__(THREADS)
+    relabel_count(uint32_t *before, const uint32_t *bits, int64_t words)
 {
-    const int64_t words = lp_blocks((int64_t)Ly * Lx, 32);
+    const int64_t w = (int64_t)blockIdx.x * THREADS + threadIdx.x;
 
-    return 2 * (size_t)words * sizeof(uint32_t) + lp_scan_scratch_cuda(words);
+    if (w < words) before[w] = (uint32_t)__popc(bits[w]);
 }
 
-int lp_relabel_order_cuda(uint32_t *d_map, uint32_t *d_kept, uint32_t n, const lp_label_info *d_info,
-                          int Ly, int Lx, void *d_scratch, lp_stream stream)
+/* Words of bits, for scratch whose parts begin at multiples of 8 bytes. */
+static int64_t words_of(int Ly, int Lx)
 {
-    const int64_t words = lp_blocks((int64_t)Ly * Lx, 32);
+    return lp_blocks((int64_t)Ly * Lx, 64) * 2;
+}
+
+size_t lp_relabel_scratch_cuda(int Ly, int Lx)
+{
+    const int64_t words = words_of(Ly, Lx);
+
+    return (2 * (size_t)words + 2) * sizeof(uint32_t) + lp_scan_scratch_cuda(words);
+}
+
+int lp_relabel_order_cuda(uint32_t *d_map, uint32_t *d_kept, uint32_t n,
+                          const lp_label_info *d_info, int Ly, int Lx, void *d_scratch,
+                          lp_stream stream)
+{
+    const int64_t words = words_of(Ly, Lx);
     uint32_t *bits = (uint32_t *)d_scratch, *before = bits + words;
     int e;
 
     if (Ly < 1 || Lx < 1) return cudaErrorInvalidValue;
-    if ((e = lp_scan_fill_cuda(bits, words, 0, stream))) return e;
+    if ((e = lp_scan_fill_cuda(bits, 0, words, stream))) return e;
     if (n && (e = LP_LAUNCH(relabel_mark, lp_blocks(n, THREADS), THREADS, 0, stream, bits, d_map,
                             d_info, n)))
         return e;
-    if ((e = lp_scan_cuda(before, d_kept, bits, words, 1, before + words, stream))) return e;
+    if ((e = LP_LAUNCH(relabel_count, lp_blocks(words, THREADS), THREADS, 0, stream, before, bits,
+                       words)))
+        return e;
+    if ((e = lp_scan_u32_cuda(before, before, words, before + words + 2, stream))) return e;
     return LP_LAUNCH(relabel_number, lp_blocks((int64_t)n + 1, THREADS), THREADS, 0, stream, d_map,
-                     d_info, n, bits, before);
+                     d_kept, d_info, n, bits, before, words);
 }
 
 static __global__ void __launch_bounds__(THREADS)

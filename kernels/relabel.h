@@ -33,11 +33,12 @@ void lp_relabel_apply_ref(uint32_t *labels, const uint32_t *map, int Ly, int Lx)
 
 /* On the device, the same bits; the box of label 0 is empty. The order takes the image's size and
  * lp_relabel_scratch_cuda bytes, and puts the number of labels kept in *d_kept. */
-int lp_relabel_info_cuda(lp_label_info *d_info, uint32_t n, const uint32_t *d_labels, int Ly, int Lx,
-                         lp_stream stream);
+int lp_relabel_info_cuda(lp_label_info *d_info, uint32_t n, const uint32_t *d_labels, int Ly,
+                         int Lx, lp_stream stream);
 size_t lp_relabel_scratch_cuda(int Ly, int Lx);
-int lp_relabel_order_cuda(uint32_t *d_map, uint32_t *d_kept, uint32_t n, const lp_label_info *d_info,
-                          int Ly, int Lx, void *d_scratch, lp_stream stream);
+int lp_relabel_order_cuda(uint32_t *d_map, uint32_t *d_kept, uint32_t n,
+                          const lp_label_info *d_info, int Ly, int Lx, void *d_scratch,
+                          lp_stream stream);
 int lp_relabel_apply_cuda(uint32_t *d_labels, const uint32_t *d_map, int Ly, int Lx,
                           lp_stream stream);
 
@@ -56,6 +57,7 @@ int lp_relabel_keep_cuda(uint32_t *d_map, const lp_label_info *d_info, const dou
 /* What is known of the labels under their new numbers: d_info2, d_error2 [n + 1] from d_info,
  * d_error [n + 1]; numbers that nothing maps to are absent, with error NaN. */
 int lp_relabel_move_cuda(lp_label_info *d_info2, double *d_error2, const lp_label_info *d_info,
-                         const double *d_error, const uint32_t *d_map, uint32_t n, lp_stream stream);
+                         const double *d_error, const uint32_t *d_map, uint32_t n,
+                         lp_stream stream);
 
 #endif

@@ -1,202 +1,196 @@
-/* scan - sums of blocks, their running sums by one block, and the two added; sort by bytes.
- *
- * No block waits for another: what a block needs of others was written by an earlier launch. */
+/* scan - sums per tile, a scan of those, then each tile from its own start; sorting by 8 bits at a
+ * time, with one table of counts per digit and tile. */
 #include "util.cuh"
-
 #include "scan.cuh"
 
 extern "C" {
 #include "scan.h"
 }
 
-#define EACH 8                   /* elements per thread */
-#define THREADS 256              /* of the blocks that share a scan */
-#define TILE (EACH * THREADS)    /* elements per block */
-#define ALONE_THREADS 1024       /* of the block that does it alone */
-#define ALONE_MOST (1 << 14)     /* elements for which that is faster */
-#define DIGITS 256               /* of the sort */
-#define ROUNDS 8                 /* tiles of THREADS keys per block of the sort */
-#define KEYS (ROUNDS * THREADS)  /* keys per block */
+static const int THREADS = 256, WARPS = THREADS / 32, CHUNKS = 8, TILE = THREADS * CHUNKS;
+static const int DIGITS = 256; /* of 8 bits; as many as THREADS */
 
-static int64_t blocks_of(int64_t n, int64_t each)
+static int64_t tiles(int64_t n)
 {
-    return (n + each - 1) / each;
+    return (n + TILE - 1) / TILE;
 }
 
-static __device__ inline unsigned value_at(const uint32_t *in, int64_t i, int64_t n, int popcount)
+template <class T> static __global__ void tile_sums(T *sum, const T *in, int64_t n)
 {
-    unsigned v = i < n ? in[i] : 0;
+    __shared__ T shared[LP_SCAN_SHARED];
+    int64_t at = (int64_t)blockIdx.x * TILE + threadIdx.x;
+    T s = 0, total;
+    int k;
 
-    return popcount ? (unsigned)__popc(v) : v;
-}
-
-static __global__ void scan_sums(uint32_t *sum, const uint32_t *in, int64_t n, int popcount)
-{
-    __shared__ unsigned sums[33];
-    const int64_t base = (int64_t)blockIdx.x * TILE;
-    unsigned v = 0, total;
-
-    for (int j = 0; j < EACH; j++)
-        v += value_at(in, base + j * THREADS + (int)threadIdx.x, n, popcount);
-    lp_block_scan(v, &total, sums);
+    for (k = 0; k < CHUNKS; k++, at += THREADS)
+        if (at < n) s += in[at];
+    lp_block_scan(s, shared, &total);
     if (threadIdx.x == 0) sum[blockIdx.x] = total;
 }
 
-/* Elements from base on, EACH per thread, `before` added to all. Returns their sum. */
-static __device__ unsigned scan_part(uint32_t *out, const uint32_t *in, int64_t base, int64_t n,
-                                     int popcount, unsigned before, unsigned *sums)
+/* start [tiles] or NULL. */
+template <class T> static __global__ void tile_scan(T *out, const T *in, const T *start, int64_t n)
 {
-    const int64_t at = base + (int64_t)threadIdx.x * EACH;
-    unsigned v[EACH], sum = 0, total;
+    __shared__ T shared[LP_SCAN_SHARED];
+    int64_t at = (int64_t)blockIdx.x * TILE + threadIdx.x;
+    T carry = start ? start[blockIdx.x] : 0;
+    int k;
 
-#pragma unroll
-    for (int j = 0; j < EACH; j++) {
-        v[j] = value_at(in, at + j, n, popcount);
-        sum += v[j];
+    for (k = 0; k < CHUNKS; k++, at += THREADS) {
+        T total, before = lp_block_scan(at < n ? in[at] : 0, shared, &total);
+
+        if (at <= n) out[at] = carry + before;
+        carry += total;
     }
-    sum = before + lp_block_scan(sum, &total, sums);
-#pragma unroll
-    for (int j = 0; j < EACH; j++) {
-        if (at + j < n) out[at + j] = sum;
-        sum += v[j];
-    }
-    return total;
-}
-
-static __global__ void scan_apply(uint32_t *out, const uint32_t *in, const uint32_t *before,
-                                  int64_t n, int popcount)
-{
-    __shared__ unsigned sums[33];
-
-    scan_part(out, in, (int64_t)blockIdx.x * TILE, n, popcount, before[blockIdx.x], sums);
-}
-
-static __global__ void scan_alone(uint32_t *out, uint32_t *total, const uint32_t *in, int64_t n,
-                                  int popcount)
-{
-    __shared__ unsigned sums[33];
-    unsigned before = 0;
-
-    for (int64_t base = 0; base < n; base += (int64_t)ALONE_THREADS * EACH)
-        before += scan_part(out, in, base, n, popcount, before, sums);
-    if (threadIdx.x == 0 && total) *total = before;
 }
 
 size_t lp_scan_scratch_cuda(int64_t n)
 {
-    return (size_t)(blocks_of(n, TILE) + 1) * sizeof(uint32_t);
+    int64_t m = tiles(n + 1), all = 0;
+
+    for (; m > 1; m = tiles(m + 1)) all += m + 1;
+    return (size_t)all * sizeof(uint64_t);
 }
 
-int lp_scan_cuda(uint32_t *d_out, uint32_t *d_total, const uint32_t *d_in, int64_t n, int popcount,
-                 void *d_scratch, lp_stream stream)
+template <class T> static int scan(T *out, const T *in, int64_t n, T *scratch, lp_stream stream)
 {
-    const int64_t blocks = blocks_of(n, TILE);
-    uint32_t *sum = (uint32_t *)d_scratch;
-    int e;
+    int64_t m = tiles(n + 1);
+    T *start = m > 1 ? scratch : NULL;
+    int rc;
 
-    if (n <= ALONE_MOST)
-        return LP_LAUNCH(scan_alone, 1, ALONE_THREADS, 0, stream, d_out, d_total, d_in, n,
-                         popcount);
-    if ((e = LP_LAUNCH(scan_sums, (unsigned)blocks, THREADS, 0, stream, sum, d_in, n, popcount)))
-        return e;
-    if ((e = LP_LAUNCH(scan_alone, 1, ALONE_THREADS, 0, stream, sum, d_total, sum, blocks, 0)))
-        return e;
-    return LP_LAUNCH(scan_apply, (unsigned)blocks, THREADS, 0, stream, d_out, d_in, sum, n,
-                     popcount);
-}
-
-/* count [DIGITS][blocks]: how many keys of each block have the digit at `shift`. */
-static __global__ void sort_count(uint32_t *count, const uint64_t *key, uint32_t n, int shift)
-{
-    __shared__ unsigned have[DIGITS];
-    const int64_t base = (int64_t)blockIdx.x * KEYS;
-
-    have[threadIdx.x] = 0;
-    __syncthreads();
-    for (int r = 0; r < ROUNDS; r++) {
-        int64_t i = base + r * THREADS + (int)threadIdx.x;
-
-        if (i < n) atomicAdd(&have[key[i] >> shift & (DIGITS - 1)], 1u);
+    if (m > 1) {
+        if ((rc = LP_LAUNCH(tile_sums<T>, m, THREADS, 0, stream, start, in, n))) return rc;
+        if ((rc = scan<T>(start, start, m, scratch + m + 1, stream))) return rc;
     }
-    __syncthreads();
-    count[(int64_t)threadIdx.x * gridDim.x + blockIdx.x] = have[threadIdx.x];
+    return LP_LAUNCH(tile_scan<T>, m, THREADS, 0, stream, out, in, (const T *)start, n);
 }
 
-/* Keys to their places; at [DIGITS][blocks]: where those of a digit and block begin. Rounds, warps
- * and lanes are taken in order, which makes the sort stable. */
-static __global__ void sort_move(uint64_t *out, const uint64_t *key, const uint32_t *at, uint32_t n,
-                                 int shift)
+int lp_scan_u32_cuda(uint32_t *d_out, const uint32_t *d_in, int64_t n, void *d_scratch,
+                     lp_stream stream)
 {
-    __shared__ unsigned place[THREADS / 32][DIGITS]; /* of the next key of this warp */
-    __shared__ unsigned next[DIGITS];
-    const unsigned lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-    const int64_t base = (int64_t)blockIdx.x * KEYS;
+    return scan<uint32_t>(d_out, d_in, n, (uint32_t *)d_scratch, stream);
+}
 
-    next[threadIdx.x] = at[(int64_t)threadIdx.x * gridDim.x + blockIdx.x];
-    for (int r = 0; r < ROUNDS; r++) {
-        const int64_t i = base + r * THREADS + (int)threadIdx.x;
-        const uint64_t k = i < n ? key[i] : 0;
-        const unsigned digit = i < n ? (unsigned)(k >> shift & (DIGITS - 1)) : DIGITS;
-        const unsigned same = __match_any_sync(LP_ALL_LANES, digit);
-        const unsigned rank = (unsigned)__popc(same & ((1u << lane) - 1));
+int lp_scan_u64_cuda(uint64_t *d_out, const uint64_t *d_in, int64_t n, void *d_scratch,
+                     lp_stream stream)
+{
+    /* The compilers' 64-bit types differ in name only. */
+    return scan<unsigned long long>((unsigned long long *)d_out, (const unsigned long long *)d_in,
+                                    n, (unsigned long long *)d_scratch, stream);
+}
 
-        for (int w = 0; w < THREADS / 32; w++) place[w][threadIdx.x] = 0;
+static __global__ void fill(uint32_t *out, uint32_t value, int64_t n)
+{
+    int64_t i = (int64_t)blockIdx.x * TILE + threadIdx.x;
+    int k;
+
+    for (k = 0; k < CHUNKS; k++, i += THREADS)
+        if (i < n) out[i] = value;
+}
+
+int lp_scan_fill_cuda(uint32_t *d_out, uint32_t value, int64_t n, lp_stream stream)
+{
+    if (n <= 0) return 0;
+    return LP_LAUNCH(fill, tiles(n), THREADS, 0, stream, d_out, value, n);
+}
+
+static __global__ void list(uint32_t *index, const uint32_t *offset, int64_t n)
+{
+    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+
+    if (i < n && offset[i + 1] != offset[i]) index[offset[i]] = (uint32_t)i;
+}
+
+int lp_scan_list_cuda(uint32_t *d_index, const uint32_t *d_offset, int64_t n, lp_stream stream)
+{
+    if (n <= 0) return 0;
+    return LP_LAUNCH(list, lp_blocks(n, THREADS), THREADS, 0, stream, d_index, d_offset, n);
+}
+
+/* count [DIGITS][tiles] */
+static __global__ void digit_counts(uint32_t *count, const uint64_t *key, int64_t n, int shift,
+                                    uint32_t mask)
+{
+    __shared__ uint32_t of[DIGITS];
+    int64_t at = (int64_t)blockIdx.x * TILE + threadIdx.x;
+    int k;
+
+    of[threadIdx.x] = 0;
+    __syncthreads();
+    for (k = 0; k < CHUNKS; k++, at += THREADS)
+        if (at < n) atomicAdd(&of[(uint32_t)(key[at] >> shift) & mask], 1u);
+    __syncthreads();
+    count[(int64_t)threadIdx.x * gridDim.x + blockIdx.x] = of[threadIdx.x];
+}
+
+/* start: the scan of count. Within a tile the order is kept: chunk by chunk, warp by warp, lane by
+ * lane. */
+static __global__ void scatter(uint64_t *key_out, uint32_t *value_out, const uint64_t *key,
+                               const uint32_t *value, const uint32_t *start, int64_t n, int shift,
+                               uint32_t mask)
+{
+    __shared__ uint32_t of[WARPS][DIGITS];
+    int64_t at = (int64_t)blockIdx.x * TILE + threadIdx.x;
+    int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, k, w;
+    uint32_t next = start[(int64_t)threadIdx.x * gridDim.x + blockIdx.x]; /* of digit threadIdx.x */
+
+    for (k = 0; k < CHUNKS; k++, at += THREADS) {
+        int valid = at < n;
+        uint64_t own = valid ? key[at] : 0;
+        uint32_t digit = valid ? (uint32_t)(own >> shift) & mask : (uint32_t)DIGITS;
+        uint32_t same, rank;
+
+        for (w = 0; w < WARPS; w++) of[w][threadIdx.x] = 0;
         __syncthreads();
-        if (i < n && rank == 0) place[warp][digit] = (unsigned)__popc(same);
+        same = __match_any_sync(0xffffffffu, digit);
+        rank = (uint32_t)__popc(same & ((1u << lane) - 1));
+        if (valid && rank == 0) of[warp][digit] = (uint32_t)__popc(same);
         __syncthreads();
-        for (int w = 0; w < THREADS / 32; w++) {
-            unsigned here = place[w][threadIdx.x];
+        for (w = 0; w < WARPS; w++) {
+            uint32_t c = of[w][threadIdx.x];
 
-            place[w][threadIdx.x] = next[threadIdx.x];
-            next[threadIdx.x] += here;
+            of[w][threadIdx.x] = next;
+            next += c;
         }
         __syncthreads();
-        if (i < n) out[place[warp][digit] + rank] = k;
+        if (valid) {
+            int64_t to = (int64_t)of[warp][digit] + rank;
+
+            key_out[to] = own;
+            value_out[to] = value[at];
+        }
         __syncthreads();
     }
 }
 
-size_t lp_scan_sort_scratch_cuda(uint32_t n)
+size_t lp_scan_sort_scratch_cuda(int64_t n)
 {
-    const int64_t counts = blocks_of(n, KEYS) * DIGITS;
+    int64_t m = tiles(n) * DIGITS;
 
-    return (size_t)counts * sizeof(uint32_t) + lp_scan_scratch_cuda(counts);
+    return ((size_t)m + 2) / 2 * 8 + lp_scan_scratch_cuda(m);
 }
 
-int lp_scan_sort_cuda(uint64_t *d_key, uint64_t *d_other, uint32_t n, int bits, void *d_scratch,
-                      lp_stream stream)
+int lp_scan_sort_cuda(uint64_t *d_key, uint32_t *d_value, int64_t n, int bits, uint64_t *d_key2,
+                      uint32_t *d_value2, void *d_scratch, lp_stream stream)
 {
-    const int64_t blocks = blocks_of(n, KEYS), counts = blocks * DIGITS;
+    int64_t m = tiles(n);
     uint32_t *count = (uint32_t *)d_scratch;
-    uint64_t *from = d_key, *to = d_other;
-    int e, shift;
+    void *rest = (char *)d_scratch + ((size_t)(m * DIGITS) + 2) / 2 * 8;
+    int pass, rc, passes = (bits + 15) / 16 * 2; /* even: the result is where it was */
 
-    if (n < 2) return 0;
-    /* An even number of passes, so that the result is in d_key. */
-    for (shift = 32; shift < 32 + bits || (shift - 32) % 16; shift += 8) {
-        uint64_t *swap = from;
+    if (n <= 1) return 0;
+    for (pass = 0; pass < passes; pass++) {
+        int shift = pass * 8, left = bits - shift;
+        uint32_t mask = left >= 8 ? DIGITS - 1 : left > 0 ? (1u << left) - 1 : 0;
+        uint64_t *k = d_key, *k2 = d_key2;
+        uint32_t *v = d_value, *v2 = d_value2;
 
-        if ((e = LP_LAUNCH(sort_count, (unsigned)blocks, DIGITS, 0, stream, count, from, n, shift)))
-            return e;
-        if ((e = lp_scan_cuda(count, NULL, count, counts, 0, count + counts, stream))) return e;
-        if ((e = LP_LAUNCH(sort_move, (unsigned)blocks, THREADS, 0, stream, to, from, count, n,
-                           shift)))
-            return e;
-        from = to;
-        to = swap;
+        if (pass & 1) k = d_key2, k2 = d_key, v = d_value2, v2 = d_value;
+        if ((rc = LP_LAUNCH(digit_counts, m, THREADS, 0, stream, count, k, n, shift, mask)))
+            return rc;
+        if ((rc = lp_scan_u32_cuda(count, count, m * DIGITS, rest, stream))) return rc;
+        if ((rc = LP_LAUNCH(scatter, m, THREADS, 0, stream, k2, v2, k, v, count, n, shift, mask)))
+            return rc;
     }
     return 0;
-}
-
-static __global__ void fill_words(uint32_t *out, int64_t n, uint32_t value)
-{
-    const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-
-    if (i < n) out[i] = value;
-}
-
-int lp_scan_fill_cuda(uint32_t *d_out, int64_t n, uint32_t value, lp_stream stream)
-{
-    if (n < 1) return 0;
-    return LP_LAUNCH(fill_words, (unsigned)blocks_of(n, 256), 256, 0, stream, d_out, n, value);
 }

@@ -1,44 +1,40 @@
-/* scan - running sums within a warp and within a block. */
+/* scan.cuh - sums over the threads of a block, for kernels of their own. */
 #ifndef LP_SCAN_CUH
 #define LP_SCAN_CUH
 
-#include "util.cuh"
+#define LP_SCAN_SHARED 33 /* values of shared memory that lp_block_scan needs */
 
-#define LP_ALL_LANES 0xffffffffu
-
-/* Sum of v over the lanes up to this one. Every lane of the warp calls it. */
-static __device__ inline unsigned lp_warp_scan(unsigned v)
+/* The sum of v over the threads before this one, and in *total over all of the block. To be called
+ * by all threads of a block of a multiple of 32, up to 1024; threads count along x. shared
+ * [LP_SCAN_SHARED] may be used again at once. */
+template <class T> static __device__ inline T lp_block_scan(T v, T *shared, T *total)
 {
-    const unsigned lane = threadIdx.x & 31;
+    int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5, k;
+    T sum = v, before;
 
-    for (unsigned k = 1; k < 32; k *= 2) {
-        unsigned w = __shfl_up_sync(LP_ALL_LANES, v, k);
+    for (k = 1; k < 32; k *= 2) {
+        T left = __shfl_up_sync(0xffffffffu, sum, k);
 
-        if (lane >= k) v += w;
+        if (lane >= k) sum += left;
     }
-    return v;
-}
-
-/* Sum of v over the threads before this one, *total over all. Every thread of the block calls it;
- * blocks are one-dimensional, of whole warps. sums: shared [33], free again on return. */
-static __device__ inline unsigned lp_block_scan(unsigned v, unsigned *total, unsigned *sums)
-{
-    const unsigned lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
-    unsigned s = lp_warp_scan(v), before;
-
-    if (lane == 31) sums[warp] = s;
+    if (lane == 31) shared[warp] = sum;
     __syncthreads();
     if (warp == 0) {
-        unsigned w = lane < warps ? sums[lane] : 0, r = lp_warp_scan(w);
+        T own = lane < warps ? shared[lane] : 0, all = own;
 
-        sums[lane] = r - w;
-        if (lane == 31) sums[32] = r;
+        for (k = 1; k < 32; k *= 2) {
+            T left = __shfl_up_sync(0xffffffffu, all, k);
+
+            if (lane >= k) all += left;
+        }
+        shared[lane] = all - own;
+        if (lane == 31) shared[32] = all;
     }
     __syncthreads();
-    before = sums[warp] + s - v;
-    *total = sums[32];
+    before = shared[warp];
+    *total = shared[32];
     __syncthreads();
-    return before;
+    return before + sum - v;
 }
 
 #endif

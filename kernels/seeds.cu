@@ -5,7 +5,7 @@
  * has the pixel: the larger number, by atomicMax. */
 #include "util.cuh"
 
-#include "scan.cuh"
+#include "warp.cuh"
 
 extern "C" {
 #include "follow.h"
@@ -17,36 +17,48 @@ extern "C" {
 #define REACH 5 /* rounds of dilation */
 #define SIDE (2 * REACH + 1)
 
+/* Where the parts of the scratch begin: for the list, and over it for the sort. */
 struct layout {
     uint32_t *bits;   /* [words] peaks */
-    uint32_t *before; /* [words] how many peaks lie in the words before */
-    void *rest;       /* of the scan, then of the sort */
+    uint32_t *before; /* [words + 1] how many peaks lie in the words before */
+    void *scan;
+    uint64_t *count, *count2; /* [most] of the seeds, being sorted */
+    uint32_t *pixel, *pixel2; /* [most] */
+    void *sort;
     int64_t words;
     size_t bytes;
 };
-
-static layout lay_out(void *scratch, int Ly, int Lx)
-{
-    const size_t scan = lp_scan_scratch_cuda(((int64_t)Ly * Lx + 31) / 32);
-    const size_t sort = lp_scan_sort_scratch_cuda(lp_seeds_most_cuda(Ly, Lx));
-    layout a;
-
-    a.words = ((int64_t)Ly * Lx + 31) / 32;
-    a.bits = (uint32_t *)scratch;
-    a.before = a.bits + a.words;
-    a.rest = a.before + a.words;
-    a.bytes = 2 * (size_t)a.words * sizeof(uint32_t) + (scan > sort ? scan : sort);
-    return a;
-}
 
 uint32_t lp_seeds_most_cuda(int Ly, int Lx)
 {
     return (uint32_t)((int64_t)Ly * Lx / 11);
 }
 
+static layout lay_out(void *scratch, int Ly, int Lx)
+{
+    const size_t most = ((size_t)lp_seeds_most_cuda(Ly, Lx) + 1) / 2 * 2;
+    unsigned char *p = (unsigned char *)scratch;
+    size_t list, sort;
+    layout a;
+
+    a.words = lp_blocks((int64_t)Ly * Lx, 64) * 2;
+    a.bits = (uint32_t *)p;
+    a.before = a.bits + a.words;
+    a.scan = a.before + a.words + 2;
+    list = (2 * (size_t)a.words + 2) * sizeof(uint32_t) + lp_scan_scratch_cuda(a.words);
+    a.count = (uint64_t *)p;
+    a.count2 = a.count + most;
+    a.pixel = (uint32_t *)(a.count2 + most);
+    a.pixel2 = a.pixel + most;
+    a.sort = a.pixel2 + most;
+    sort = most * 24 + lp_scan_sort_scratch_cuda((int64_t)most);
+    a.bytes = list > sort ? list : sort;
+    return a;
+}
+
 size_t lp_seeds_scratch_cuda(int Ly, int Lx)
 {
-    return lay_out(NULL, Ly, Lx).bytes;
+    return lay_out(LP_NOWHERE, Ly, Lx).bytes;
 }
 
 /* Neighbours mostly end together: a run of lanes adds at once. */
@@ -73,7 +85,7 @@ int lp_seeds_histogram_cuda(uint32_t *d_h, const uint32_t *d_end, int Ly, int Lx
     int e;
 
     if (Ly < 1 || Lx < 1) return cudaErrorInvalidValue;
-    if ((e = lp_scan_fill_cuda(d_h, n, 0, stream))) return e;
+    if ((e = lp_scan_fill_cuda(d_h, 0, n, stream))) return e;
     return LP_LAUNCH(seeds_histogram, lp_blocks(n, THREADS), THREADS, 0, stream, d_h, d_end, n);
 }
 
@@ -92,20 +104,25 @@ static __device__ int is_peak(const uint32_t *h, int64_t i, int Ly, int Lx)
 }
 
 static __global__ void __launch_bounds__(THREADS)
-    seeds_peaks(uint32_t *bits, const uint32_t *__restrict__ h, int Ly, int Lx)
+    seeds_peaks(uint32_t *bits, uint32_t *count, const uint32_t *__restrict__ h, int64_t words,
+                int Ly, int Lx)
 {
     const int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x, n = (int64_t)Ly * Lx;
     const unsigned b = __ballot_sync(LP_ALL_LANES, i < n && is_peak(h, i, Ly, Lx));
 
-    if ((threadIdx.x & 31) == 0 && i < n) bits[i / 32] = b;
+    if ((threadIdx.x & 31) == 0 && i / 32 < words) {
+        bits[i / 32] = b;
+        count[i / 32] = (uint32_t)__popc(b);
+    }
 }
 
 static __global__ void __launch_bounds__(THREADS)
-    seeds_list(uint64_t *seeds, const uint32_t *bits, const uint32_t *before, const uint32_t *h,
-               int64_t words)
+    seeds_list(uint64_t *seeds, uint32_t *n, const uint32_t *bits, const uint32_t *before,
+               const uint32_t *h, int64_t words)
 {
     const int64_t w = (int64_t)blockIdx.x * THREADS + threadIdx.x;
 
+    if (w == words) *n = before[w];
     if (w >= words) return;
     uint32_t k = before[w];
 
@@ -123,22 +140,48 @@ int lp_seeds_list_cuda(uint64_t *d_seeds, uint32_t *d_n, const uint32_t *d_h, in
     int e;
 
     if (Ly < 1 || Lx < 1) return cudaErrorInvalidValue;
-    if ((e = LP_LAUNCH(seeds_peaks, lp_blocks((int64_t)Ly * Lx, THREADS), THREADS, 0, stream, a.bits,
-                       d_h, Ly, Lx)))
+    if ((e = LP_LAUNCH(seeds_peaks, lp_blocks(a.words * 32, THREADS), THREADS, 0, stream, a.bits,
+                       a.before, d_h, a.words, Ly, Lx)))
         return e;
-    if ((e = lp_scan_cuda(a.before, d_n, a.bits, a.words, 1, a.rest, stream))) return e;
-    return LP_LAUNCH(seeds_list, lp_blocks(a.words, THREADS), THREADS, 0, stream, d_seeds, a.bits,
-                     a.before, d_h, a.words);
+    if ((e = lp_scan_u32_cuda(a.before, a.before, a.words, a.scan, stream))) return e;
+    return LP_LAUNCH(seeds_list, lp_blocks(a.words + 1, THREADS), THREADS, 0, stream, d_seeds, d_n,
+                     a.bits, a.before, d_h, a.words);
 }
 
-int lp_seeds_sort_cuda(uint64_t *d_seeds, uint64_t *d_other, uint32_t n, int Ly, int Lx,
-                       void *d_scratch, lp_stream stream)
+static __global__ void __launch_bounds__(THREADS)
+    seeds_split(uint64_t *count, uint32_t *pixel, const uint64_t *seeds, uint32_t n)
 {
-    const int64_t most = (int64_t)Ly * Lx; /* of a count */
-    int bits = 1;
+    const int64_t k = (int64_t)blockIdx.x * THREADS + threadIdx.x;
 
+    if (k >= n) return;
+    count[k] = seeds[k] >> 32;
+    pixel[k] = (uint32_t)seeds[k];
+}
+
+static __global__ void __launch_bounds__(THREADS)
+    seeds_join(uint64_t *seeds, const uint64_t *count, const uint32_t *pixel, uint32_t n)
+{
+    const int64_t k = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+
+    if (k < n) seeds[k] = count[k] << 32 | pixel[k];
+}
+
+int lp_seeds_sort_cuda(uint64_t *d_seeds, uint32_t n, int Ly, int Lx, void *d_scratch,
+                       lp_stream stream)
+{
+    const layout a = lay_out(d_scratch, Ly, Lx);
+    const int64_t most = (int64_t)Ly * Lx; /* of a count */
+    int bits = 1, e;
+
+    if (n < 2) return 0;
     while (most >> bits) bits++;
-    return lp_scan_sort_cuda(d_seeds, d_other, n, bits, lay_out(d_scratch, Ly, Lx).rest, stream);
+    if ((e = LP_LAUNCH(seeds_split, lp_blocks(n, THREADS), THREADS, 0, stream, a.count, a.pixel,
+                       d_seeds, n)))
+        return e;
+    if ((e = lp_scan_sort_cuda(a.count, a.pixel, n, bits, a.count2, a.pixel2, a.sort, stream)))
+        return e;
+    return LP_LAUNCH(seeds_join, lp_blocks(n, THREADS), THREADS, 0, stream, d_seeds, a.count,
+                     a.pixel, n);
 }
 
 /* A warp per seed; lane y holds row y of the window as bits. */
@@ -182,7 +225,7 @@ int lp_seeds_grow_cuda(uint32_t *d_m, const uint32_t *d_h, const uint64_t *d_see
     int e;
 
     if (Ly < 1 || Lx < 1) return cudaErrorInvalidValue;
-    if ((e = lp_scan_fill_cuda(d_m, (int64_t)Ly * Lx, 0, stream)) || n == 0) return e;
+    if ((e = lp_scan_fill_cuda(d_m, 0, (int64_t)Ly * Lx, stream)) || n == 0) return e;
     return LP_LAUNCH(seeds_grow, lp_blocks((int64_t)n * 32, THREADS), THREADS, 0, stream, d_m, d_h,
                      d_seeds, n, Ly, Lx);
 }

@@ -5,10 +5,10 @@
 
 #include "util.cuh"
 
-#include "scan.cuh"
+#include "warp.cuh"
 
-#define LP_RUN_ROWS 32  /* rows per warp */
-#define LP_RUN_WARPS 8  /* per block */
+#define LP_RUN_ROWS 32 /* rows per warp */
+#define LP_RUN_WARPS 8 /* per block */
 #define LP_RUN_NONE UINT32_MAX
 
 /* Blocks of 32 * LP_RUN_WARPS threads that cover the image. */
