@@ -41,7 +41,8 @@ static __global__ void __launch_bounds__(32 * LP_RUN_WARPS)
 static __device__ uint32_t nearest(const uint32_t *labels, const lp_label_info &f, uint32_t l,
                                    int Lx, double ymed, double xmed)
 {
-    const int my = f.y0 + (int)ymed - 1, mx = f.x0 + (int)xmed - 1, lane = (int)(threadIdx.x & 31);
+    const int my = f.y0 + (int)ymed - 1, mx = f.x0 + (int)xmed - 1;
+    const uint32_t lane = threadIdx.x & 31;
 
     for (int reach = 4;; reach *= 2) {
         const int ya = my - reach > f.y0 ? my - reach : f.y0;
@@ -51,8 +52,10 @@ static __device__ uint32_t nearest(const uint32_t *labels, const lp_label_info &
         double best = INFINITY;
         uint32_t at = UINT32_MAX;
 
-        for (int64_t k = lane; k < (int64_t)(yb - ya) * (xb - xa); k += 32) {
-            const int y = ya + (int)(k / (xb - xa)), x = xa + (int)(k % (xb - xa));
+        const uint32_t w = (uint32_t)(xb - xa), pixels = (uint32_t)(yb - ya) * w;
+
+        for (uint32_t k = lane; k < pixels; k += 32) {
+            const int y = ya + (int)(k / w), x = xa + (int)(k % w);
             const uint32_t i = (uint32_t)((int64_t)y * Lx + x);
 
             if (labels[i] != l) continue;
@@ -169,10 +172,14 @@ static __global__ void __launch_bounds__(LP_HEAT_SIDE *LP_HEAT_SIDE / LP_HEAT_RO
         if (bits) lp_heat_store(c, stride, v, bits, t < steps ? hot : -1);
     }
     __syncthreads();
-    for (int j = 0; j < rows; j++, c += stride)
-        if (bits >> j & 1)
-            lp_heat_flow(mu, first + (int64_t)j * Lx, (int64_t)Ly * Lx, c[stride] - c[-stride],
-                         c[1] - c[-1]);
+    for (int k = (int)threadIdx.x; k < h * w; k += (int)blockDim.x) {
+        const int y = k / w, x1 = k % w;
+        const int64_t i = (int64_t)(f.y0 + y) * Lx + f.x0 + x1;
+        const double *d = T + (y + 1) * stride + x1 + 1;
+
+        if (labels[i] == l)
+            lp_heat_flow(mu, i, (int64_t)Ly * Lx, d[stride] - d[-stride], d[1] - d[-1]);
+    }
 }
 
 int lp_diffuse_cuda(float *d_mu, const uint32_t *d_labels, const lp_label_info *d_info, uint32_t n,

@@ -29,6 +29,7 @@ extern "C" {
 #define MEDIUM_BLOCKS 512
 #define LARGE_THREADS 1024
 #define LARGE_BLOCKS 8 /* each has its bits in the scratch */
+#define AHEAD 4        /* words that a warp reads at a time */
 #define CLAIMED 0x80000000u
 
 /* In the scratch, before the lists and the bits of large boxes. */
@@ -54,20 +55,34 @@ static __device__ inline box make_box(uint32_t l, const lp_label_info &f, uint32
     return {l, bits, bits + words_of(h, w), f.y0, f.x0, h, w, (w + 31) / 32};
 }
 
+/* Warps take words; several are read before any is used. */
 static __device__ void load(const box &b, const uint32_t *labels, int Lx)
 {
-    const int lane = (int)(threadIdx.x & 31);
+    const int lane = (int)(threadIdx.x & 31), warps = (int)(blockDim.x >> 5);
+    const int64_t words = words_of(b.h, b.w);
 
-    for (int64_t i = threadIdx.x >> 5; i < words_of(b.h, b.w); i += blockDim.x >> 5) {
-        const int y = (int)(i / b.words), x = (int)(i % b.words) * 32 + lane;
-        const int open = x < b.w && labels[(int64_t)(b.y0 + y) * Lx + b.x0 + x] != b.l;
-        const int edge = y == 0 || y == b.h - 1 || x == 0 || x == b.w - 1;
-        const unsigned bits = __ballot_sync(LP_ALL_LANES, open);
-        const unsigned from = __ballot_sync(LP_ALL_LANES, open && edge);
+    for (int64_t first = threadIdx.x >> 5; first < words; first += AHEAD * warps) {
+        int open[AHEAD], edge[AHEAD];
 
-        if (lane == 0) {
-            b.open[i] = bits;
-            b.reached[i] = from;
+#pragma unroll
+        for (int k = 0; k < AHEAD; k++) {
+            const uint32_t i = (uint32_t)(first + k * warps);
+            const int y = (int)(i / (uint32_t)b.words),
+                      x = (int)(i % (uint32_t)b.words) * 32 + lane;
+
+            open[k] = i < words && x < b.w && labels[(int64_t)(b.y0 + y) * Lx + b.x0 + x] != b.l;
+            edge[k] = y == 0 || y == b.h - 1 || x == 0 || x == b.w - 1;
+        }
+#pragma unroll
+        for (int k = 0; k < AHEAD; k++) {
+            const int64_t i = first + k * warps;
+            const unsigned bits = __ballot_sync(LP_ALL_LANES, open[k]);
+            const unsigned from = __ballot_sync(LP_ALL_LANES, open[k] && edge[k]);
+
+            if (lane == 0 && i < words) {
+                b.open[i] = bits;
+                b.reached[i] = from;
+            }
         }
     }
 }
@@ -124,7 +139,8 @@ static __device__ int spread_columns(const box &b)
 
     for (int64_t first = 0; first < jobs; first += blockDim.x) {
         const int64_t job = first + threadIdx.x;
-        const int k = (int)(job % b.words), ya = (int)(job / b.words) * STRIP;
+        const int k = (int)((uint32_t)job % (uint32_t)b.words);
+        const int ya = (int)((uint32_t)job / (uint32_t)b.words) * STRIP;
         const int yb = ya + STRIP < b.h ? ya + STRIP : b.h;
         uint32_t above = 0, below = 0;
 
@@ -197,7 +213,8 @@ static __device__ void fill_box(uint32_t *labels, todo *t, const lp_label_info *
     } while (changed);
     for (int64_t i = threadIdx.x >> 5; i < words_of(b.h, b.w); i += blockDim.x >> 5) {
         const uint32_t hole = b.open[i] & ~b.reached[i];
-        const int y = (int)(i / b.words), x = (int)(i % b.words) * 32 + lane;
+        const int y = (int)((uint32_t)i / (uint32_t)b.words);
+        const int x = (int)((uint32_t)i % (uint32_t)b.words) * 32 + lane;
 
         if (!(hole >> lane & 1)) continue;
         claim(labels + (int64_t)(b.y0 + y) * Lx + b.x0 + x, b.l, info);

@@ -145,7 +145,8 @@ static __device__ inline int in_pixel(float corner, float step)
     return corner + step > 0.02f && corner + step < 0.98f;
 }
 
-/* a, b: the upper corners, c, d: the lower ones. */
+/* a, b: the upper corners, c, d: the lower ones. No pixel of the last row or column is one: its
+ * corners are equal there. */
 static __device__ inline int is_trap(float2 a, float2 b, float2 c, float2 d)
 {
     return in_pixel(0, a.x) & in_pixel(0, a.y) & in_pixel(0, b.x) & in_pixel(1, b.y) &
@@ -199,8 +200,7 @@ static __global__ void __launch_bounds__(THREADS)
             const float y = py - (float)y0, x = px - (float)x0;
             const double y_ = 1 - (double)y, x_ = 1 - (double)x;
 
-            if (f.trap && t % 4 == 0 && y0 < f.Ly - 1 && x0 < f.Lx - 1 && is_trap(a, b, c, d))
-                break;
+            if (f.trap && t % 4 == 0 && is_trap(a, b, c, d)) break;
             py = clamped(py + mean(a.x, b.x, c.x, d.x, y, x, y_, x_), f.Ly);
             px = clamped(px + mean(a.y, b.y, c.y, d.y, y, x, y_, x_), f.Lx);
         } else {
