@@ -80,6 +80,21 @@ int lp_scan_u64_cuda(uint64_t *d_out, const uint64_t *d_in, int64_t n, void *d_s
                                     n, (unsigned long long *)d_scratch, stream);
 }
 
+static __global__ void fill(uint32_t *out, uint32_t value, int64_t n)
+{
+    int64_t i = (int64_t)blockIdx.x * TILE + threadIdx.x;
+    int k;
+
+    for (k = 0; k < CHUNKS; k++, i += THREADS)
+        if (i < n) out[i] = value;
+}
+
+int lp_scan_fill_cuda(uint32_t *d_out, uint32_t value, int64_t n, lp_stream stream)
+{
+    if (n <= 0) return 0;
+    return LP_LAUNCH(fill, dim3((unsigned)tiles(n)), THREADS, 0, stream, d_out, value, n);
+}
+
 static __global__ void list(uint32_t *index, const uint32_t *offset, int64_t n)
 {
     int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;

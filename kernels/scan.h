@@ -22,8 +22,9 @@ void lp_scan_list_ref(uint32_t *index, const uint32_t *offset, int64_t n);
 void lp_scan_sort_ref(uint64_t *key, uint32_t *value, int64_t n, int bits, uint64_t *key2,
                       uint32_t *value2);
 
-/* The same in device memory. Only queue work on stream; return 0 or a cudaError_t. d_scratch: bytes
- * from the function beside it, for the same n. */
+/* The same in device memory, and out [n] = value. Only queue work on stream; return 0 or a
+ * cudaError_t. d_scratch: bytes from the function beside it, for the same n. */
+int lp_scan_fill_cuda(uint32_t *d_out, uint32_t value, int64_t n, lp_stream stream);
 size_t lp_scan_scratch_cuda(int64_t n);
 int lp_scan_u32_cuda(uint32_t *d_out, const uint32_t *d_in, int64_t n, void *d_scratch,
                      lp_stream stream);
