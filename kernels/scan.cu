@@ -7,7 +7,8 @@ extern "C" {
 #include "scan.h"
 }
 
-enum { THREADS = 256, WARPS = THREADS / 32, CHUNKS = 8, TILE = THREADS * CHUNKS, DIGITS = 256 };
+static const int THREADS = 256, WARPS = THREADS / 32, CHUNKS = 8, TILE = THREADS * CHUNKS;
+static const int DIGITS = 256; /* of 8 bits; as many as THREADS */
 
 static int64_t tiles(int64_t n)
 {
@@ -58,12 +59,10 @@ template <class T> static int scan(T *out, const T *in, int64_t n, T *scratch, l
     int rc;
 
     if (m > 1) {
-        if ((rc = LP_LAUNCH(tile_sums<T>, dim3((unsigned)m), THREADS, 0, stream, start, in, n)))
-            return rc;
+        if ((rc = LP_LAUNCH(tile_sums<T>, m, THREADS, 0, stream, start, in, n))) return rc;
         if ((rc = scan<T>(start, start, m, scratch + m + 1, stream))) return rc;
     }
-    return LP_LAUNCH(tile_scan<T>, dim3((unsigned)m), THREADS, 0, stream, out, in, (const T *)start,
-                     n);
+    return LP_LAUNCH(tile_scan<T>, m, THREADS, 0, stream, out, in, (const T *)start, n);
 }
 
 int lp_scan_u32_cuda(uint32_t *d_out, const uint32_t *d_in, int64_t n, void *d_scratch,
@@ -92,7 +91,7 @@ static __global__ void fill(uint32_t *out, uint32_t value, int64_t n)
 int lp_scan_fill_cuda(uint32_t *d_out, uint32_t value, int64_t n, lp_stream stream)
 {
     if (n <= 0) return 0;
-    return LP_LAUNCH(fill, dim3((unsigned)tiles(n)), THREADS, 0, stream, d_out, value, n);
+    return LP_LAUNCH(fill, tiles(n), THREADS, 0, stream, d_out, value, n);
 }
 
 static __global__ void list(uint32_t *index, const uint32_t *offset, int64_t n)
@@ -105,8 +104,7 @@ static __global__ void list(uint32_t *index, const uint32_t *offset, int64_t n)
 int lp_scan_list_cuda(uint32_t *d_index, const uint32_t *d_offset, int64_t n, lp_stream stream)
 {
     if (n <= 0) return 0;
-    return LP_LAUNCH(list, dim3((unsigned)((n + THREADS - 1) / THREADS)), THREADS, 0, stream,
-                     d_index, d_offset, n);
+    return LP_LAUNCH(list, lp_blocks(n, THREADS), THREADS, 0, stream, d_index, d_offset, n);
 }
 
 /* count [DIGITS][tiles] */
@@ -188,12 +186,10 @@ int lp_scan_sort_cuda(uint64_t *d_key, uint32_t *d_value, int64_t n, int bits, u
         uint32_t *v = d_value, *v2 = d_value2;
 
         if (pass & 1) k = d_key2, k2 = d_key, v = d_value2, v2 = d_value;
-        if ((rc = LP_LAUNCH(digit_counts, dim3((unsigned)m), THREADS, 0, stream, count, k, n, shift,
-                            mask)))
+        if ((rc = LP_LAUNCH(digit_counts, m, THREADS, 0, stream, count, k, n, shift, mask)))
             return rc;
         if ((rc = lp_scan_u32_cuda(count, count, m * DIGITS, rest, stream))) return rc;
-        if ((rc = LP_LAUNCH(scatter, dim3((unsigned)m), THREADS, 0, stream, k2, v2, k, v, count, n,
-                            shift, mask)))
+        if ((rc = LP_LAUNCH(scatter, m, THREADS, 0, stream, k2, v2, k, v, count, n, shift, mask)))
             return rc;
     }
     return 0;
