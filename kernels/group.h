@@ -35,4 +35,8 @@ uint64_t lp_group_outline_ref(lp_run *out, const lp_group_mask *const *member,
                               const int64_t *weight, uint32_t n, double share,
                               const lp_runs_box *box, int64_t *row, uint64_t *next);
 
+/* Paints the free part of an outline, run [n], into masks [Ly][Lx] as id (1 or more), if it has
+ * pixels and at least half of them are free (0). Returns id, or 0 where it did not. */
+uint32_t lp_group_accept_ref(uint32_t *masks, const lp_run *run, uint64_t n, uint32_t id, int Lx);
+
 #endif

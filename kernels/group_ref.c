@@ -148,3 +148,25 @@ uint64_t lp_group_outline_ref(lp_run *out, const lp_group_mask *const *member,
     }
     return n_out;
 }
+
+uint32_t lp_group_accept_ref(uint32_t *masks, const lp_run *run, uint64_t n, uint32_t id, int Lx)
+{
+    int64_t all = 0, free_px = 0;
+    uint64_t k;
+    int x;
+
+    for (k = 0; k < n; k++) {
+        const uint32_t *row = masks + (int64_t)run[k].y * Lx;
+
+        for (x = run[k].x0; x < run[k].x1; x++) free_px += !row[x];
+        all += run[k].x1 - run[k].x0;
+    }
+    if (!all || 2 * free_px < all) return 0;
+    for (k = 0; k < n; k++) {
+        uint32_t *row = masks + (int64_t)run[k].y * Lx;
+
+        for (x = run[k].x0; x < run[k].x1; x++)
+            if (!row[x]) row[x] = id;
+    }
+    return id;
+}
