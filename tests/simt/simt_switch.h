@@ -40,7 +40,7 @@ __asm__(".text\n"
 static inline void simt_context_start(simt_context *c, void *stack, size_t size, void (*entry)())
 {
     /* entry finds rsp as after a call: 8 above a multiple of 16, and no return address. */
-    void **top = (void **)((uintptr_t)stack + size) - 2;
+    void **top = (void **)((uintptr_t)stack + size) - 1;
 
     top[0] = 0;
     *--top = (void *)entry;

@@ -1,5 +1,6 @@
 /* Scans, lists and the sort on the device against their plain versions. */
 #include "../lp_test.h"
+#include "simt_test.h"
 
 #include "host/rng.h"
 #include "kernels/scan.h"
