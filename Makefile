@@ -119,7 +119,9 @@ SIMT_FLAGS = -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -U_FORTIFY_SOURCE -
              -O2 -g -MMD -MP $(SIMT_WARN)
 SIMT_CU := $(wildcard kernels/*.cu tests/simt/*.cu)
 SIMT_CC := $(wildcard tests/simt/*.cc)
-SIMT_OBJ := $(patsubst %,$(SIMT)/%.o,$(SIMT_CU) $(SIMT_CC))
+# Host files that reach the device through kernels and function pointers only.
+SIMT_C  := $(wildcard host/unet*_cuda.c)
+SIMT_OBJ := $(patsubst %,$(SIMT)/%.o,$(SIMT_CU) $(SIMT_CC) $(SIMT_C))
 SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c))
 
 $(SIMT)/%.cu.o: %.cu Makefile
@@ -129,6 +131,9 @@ $(SIMT)/%.cu.o: %.cu Makefile
 $(SIMT)/%.cc.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 $(SIMT_FLAGS) -DLP_SIMT_ASAN -c -o $@ $<
+$(SIMT)/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(SIMT_FLAGS) $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<
 $(SIMT)/obj/%.c.o: tests/simt/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(SIMT_FLAGS) $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<

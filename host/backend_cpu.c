@@ -7,6 +7,7 @@
 
 #include "backend.h"
 #include "../kernels/resize.h"
+#include "../kernels/style_sum.h"
 #include "machine.h"
 #include "onednn.h"
 #include "unet_cpu.h"
@@ -187,13 +188,9 @@ static lp_status cpu_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, siz
 static lp_status cpu_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles, int at, int n,
                                int length, int begin, lp_err *err)
 {
-    double *s = (double *)(void *)sum->data;
-    int i, k;
-
     (void)d, (void)err;
-    for (k = 0; k < length && begin; k++) s[k] = 0;
-    for (i = at; i < at + n; i++)
-        for (k = 0; k < length; k++) s[k] += styles->data[(size_t)i * length + k];
+    lp_style_sum_ref((double *)(void *)sum->data, styles->data + (size_t)at * length, n, length,
+                     begin);
     return LP_OK;
 }
 

@@ -131,10 +131,10 @@ int simt_next_seed(int s)
     const char *only = getenv("LP_SIMT_SEED");
 
     if (only && *only) {
-        simt_set_seed(strtoull(only, nullptr, 10));
+        if (s < 1) simt_set_seed(strtoull(only, nullptr, 10));
         return s < 1;
     }
-    simt_set_seed((uint64_t)s);
+    if (s < SIMT_N_SEEDS) simt_set_seed((uint64_t)s);
     return s < SIMT_N_SEEDS;
 }
 

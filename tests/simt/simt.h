@@ -27,7 +27,7 @@
 #define __constant__ static
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 /* One section, so that all of it is found and filled before each block. */
 #define __shared__ static __attribute__((section("simt_shared")))
 

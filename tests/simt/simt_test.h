@@ -16,6 +16,13 @@
 extern "C" {
 #endif
 
+/* Whether this build looks for races (simt_race.cc) instead of running under sanitizers. */
+#ifdef LP_SIMT_RACE
+#define SIMT_RACE 1
+#else
+#define SIMT_RACE 0
+#endif
+
 #define SIMT_N_SEEDS 3
 #define SIMT_SEEDS(s) for (int s = 0; simt_next_seed(s); s++)
 
