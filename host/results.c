@@ -261,6 +261,17 @@ done:
     return st;
 }
 
+int lp_results_doubtful(const lp_results *res)
+{
+    int64_t known = 0, above = 0, i;
+
+    for (i = 0; i < res->n; i++) {
+        known += res->particle[i].flow_error >= 0;
+        above += res->particle[i].flow_error > LP_RESULTS_NOISE;
+    }
+    return 2 * above > known;
+}
+
 void lp_results_free(lp_results *res)
 {
     int i;

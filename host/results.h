@@ -35,6 +35,11 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
                            const lp_run_options *o, lp_results *res, lp_err *err);
 void lp_results_free(lp_results *res);
 
+/* 1 where the median flow error of what was found is above LP_RESULTS_NOISE: noise, or particles
+ * that the model hardly knows. */
+#define LP_RESULTS_NOISE 0.3
+int lp_results_doubtful(const lp_results *res);
+
 /* The plane that is measured and shown: the channel segmented, or the mean of all. *plane [Ly][Lx]
  * is in im or in *own, which the caller frees; NULL for an image without data. */
 lp_status lp_results_plane(const lp_image *im, const lp_segment_options *o, float **own,

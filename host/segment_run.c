@@ -62,7 +62,7 @@ typedef struct {
     pthread_mutex_t lock;           /* of what follows, and of stdout */
     int next, page, npages;         /* the next task: page `page` (0-based) of input `next` */
     int done, failed, stdout_error; /* the last an errno */
-    int empty;                      /* done, but nothing found */
+    int empty, doubtful;            /* done, but nothing found; lp_results_doubtful */
     int64_t particles;
     double *diameters; /* [n_diameters] equivalent diameters of all particles, px */
     int64_t n_diameters, room;
@@ -159,6 +159,7 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
     if (res) {
         r->done++;
         r->empty += res->n == 0;
+        r->doubtful += lp_results_doubtful(res);
         r->particles += res->n;
         if (r->n_diameters + res->n > r->room) {
             int64_t room = (r->n_diameters + res->n) * 2;
@@ -379,6 +380,12 @@ static void closing_line(run *r)
             fprintf(to, "is --diameter %g right? Try --diameters auto, ", r->o->segment.diameter);
         fprintf(to, "--cellprob_threshold -2, or a model for this kind of image\n");
     }
+    if (r->doubtful)
+        fprintf(
+            to,
+            "%d of %d may hold noise instead of particles (median flow error above %g): look at "
+            "the overlay; a higher threshold or a model for this kind of image may help\n",
+            r->doubtful, r->done, LP_RESULTS_NOISE);
     fflush(to);
 }
 
