@@ -120,7 +120,7 @@ SIMT_FLAGS = -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -U_FORTIFY_SOURCE -
 SIMT_CU := $(wildcard kernels/*.cu tests/simt/*.cu)
 SIMT_CC := $(wildcard tests/simt/*.cc)
 # Host files that reach the device through kernels and function pointers only.
-SIMT_C  := $(wildcard host/unet*_cuda.c)
+SIMT_C  := $(wildcard host/unet*_cuda.c host/merge*_cuda.c host/layers_cuda.c host/measure_cuda.c)
 SIMT_OBJ := $(patsubst %,$(SIMT)/%.o,$(SIMT_CU) $(SIMT_CC) $(SIMT_C))
 SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c))
 
