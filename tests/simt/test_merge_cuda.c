@@ -45,15 +45,18 @@ static void same_merge(const lp_layers *s, const lp_merge_options *o)
 static void random_scenes(void **state)
 {
     static const int sizes[][4] = {/* Ly, Lx, discs, largest radius */
-                                   {1, 1, 1, 1},     {1, 40, 4, 9},     {7, 13, 5, 6},
-                                   {64, 61, 30, 12}, {130, 140, 90, 9}, {33, 300, 12, 60}};
+                                   {1, 1, 1, 1},
+                                   {1, 40, 4, 9},
+                                   {7, 13, 5, 6},
+                                   {50, 61, 30, 10},
+                                   {33, 130, 12, 40}};
     size_t k;
     int method;
 
     (void)state;
     for (k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         const int *z = sizes[k];
-        lp_layers *s = random_layers(11 + k, z[0], z[1], 9, z[2], z[3]);
+        lp_layers *s = random_layers(11 + k, z[0], z[1], 6, z[2], z[3]);
 
         for (method = 0; method < 3; method++) {
             lp_merge_options o = options((lp_merge_method)method, 0);
@@ -70,7 +73,7 @@ static void random_scenes(void **state)
 static void other_options(void **state)
 {
     static const double iou[] = {0.01, 0.2, 0.9, 1}, share[] = {0, 0.25, 0.75, 0.99};
-    lp_layers *s = random_layers(5, 70, 80, 12, 40, 14);
+    lp_layers *s = random_layers(5, 40, 50, 12, 16, 14);
     int k;
 
     (void)state;
@@ -96,11 +99,11 @@ static void chains(void **state)
 
     (void)state;
     o.iou = 0.3;
-    for (i = 0; i < 40; i++) {
+    for (i = 0; i < 24; i++) {
         int n = 0;
 
         memset(lb, 0, sizeof lb);
-        for (k = 0; k < 3; k++, n++)
+        for (k = 0; k < 2; k++, n++)
             for (p = 0; p < 20 * 20; p++) {
                 int x = 2 * i + 30 * k + p % 20 + (i * 7 + k) % 3;
 
@@ -135,7 +138,7 @@ static void nothing(void **state)
 /* Whichever allocation fails, it is said, and nothing is kept. */
 static void no_room(void **state)
 {
-    lp_layers *s = random_layers(3, 30, 31, 4, 12, 8);
+    lp_layers *s = random_layers(3, 12, 13, 3, 5, 6);
     int method, k;
 
     (void)state;

@@ -7,7 +7,7 @@
 #include "kernels/scan.h"
 #include "kernels/votes.h"
 
-static const int sizes[][2] = {{1, 1}, {1, 40}, {40, 1}, {7, 13}, {2, 4111}, {61, 67}, {225, 223}};
+static const int sizes[][2] = {{1, 1}, {1, 40}, {40, 1}, {7, 13}, {2, 4111}, {31, 67}, {225, 223}};
 enum { N_SIZES = 7 };
 
 /* Bytes of rubbish with a band behind them. */
@@ -78,7 +78,7 @@ static void runs(void **state)
 
     (void)state;
     for (k = 0; k < N_SIZES; k++)
-        for (kind = 0; kind < 4; kind++) {
+        for (kind = k < N_SIZES - 1 ? 0 : 3; kind < 4; kind++) {
             int Ly = sizes[k][0], Lx = sizes[k][1];
             size_t n_px = (size_t)Ly * Lx, p;
             uint32_t *lb = malloc(n_px * sizeof *lb), n = make_labels(lb, kind, Ly, Lx), n_runs;
@@ -252,16 +252,12 @@ static void scenes(void **state)
     int k, pairs;
 
     (void)state;
-    for (k = 0; k < N_SIZES; k++)
+    for (k = 0; k < N_SIZES - 1; k++)
         for (pairs = 0; pairs < 2; pairs++) {
             int Ly = sizes[k][0], Lx = sizes[k][1];
             lp_layers *s = random_layers(7 + (uint64_t)k, Ly, Lx, 5, Ly * Lx / 150 + 3, 14);
 
-            SIMT_SEEDS(seed)
-            {
-                one_scene(s, pairs, pairs ? 6 : -1);
-                if (k == N_SIZES - 1) break;
-            }
+            SIMT_SEEDS(seed) one_scene(s, pairs, pairs ? 6 : -1);
             lp_layers_free(&s);
         }
 }
@@ -269,7 +265,7 @@ static void scenes(void **state)
 /* Combs whose teeth meet at the far end only, and a spiral: long ways to the first run. */
 static void combs(void **state)
 {
-    enum { LY = 40, LX = 61 };
+    enum { LY = 20, LX = 41 };
     static uint32_t lb[LY * LX];
     int kind, y, x, k;
 
