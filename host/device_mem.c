@@ -30,3 +30,13 @@ void lp_device_drop(lp_device_pieces *p, int keep)
 {
     while (p->n > keep) p->mem->free(p->mem->user, p->piece[--p->n]);
 }
+
+void lp_device_keep(lp_device_pieces *p, int keep, void *d)
+{
+    int i;
+
+    for (i = keep; i < p->n; i++)
+        if (p->piece[i] == d) p->piece[i] = NULL;
+    lp_device_drop(p, keep);
+    p->piece[p->n++] = d;
+}

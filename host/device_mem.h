@@ -40,5 +40,7 @@ lp_status lp_device_send(lp_device_pieces *p, const void *src, size_t bytes, voi
                          lp_err *err);
 /* Frees all, or those taken after there were `keep`. */
 void lp_device_drop(lp_device_pieces *p, int keep);
+/* The same, but for d, which becomes the last one. */
+void lp_device_keep(lp_device_pieces *p, int keep, void *d);
 
 #endif
