@@ -69,28 +69,6 @@ lp_status lp_layers_add_layer(lp_layers *s, lp_layer *layer, lp_err *err)
     return LP_OK;
 }
 
-/* Mean of plane over each mask, in order of pixels. */
-static void means(float *out, const lp_runs *r, const float *plane, int Lx)
-{
-    int64_t l;
-
-#pragma omp parallel for schedule(dynamic, 64)
-    for (l = 0; l < (int64_t)r->n; l++) {
-        double sum = 0;
-        int64_t n = 0;
-        uint64_t k;
-        int x;
-
-        for (k = r->first[l]; k < r->first[l + 1]; k++) {
-            const lp_run *u = &r->run[k];
-
-            for (x = u->x0; x < u->x1; x++) sum += plane[(int64_t)u->y * Lx + x];
-            n += u->x1 - u->x0;
-        }
-        out[l] = n ? (float)(sum / (double)n) : NAN;
-    }
-}
-
 lp_status lp_layer_make(double diameter, int Ly, int Lx, const uint32_t *labels, uint32_t n,
                         const float *flow_error, const float *cellprob, lp_layer *out, lp_err *err)
 {
@@ -120,7 +98,7 @@ lp_status lp_layer_make(double diameter, int Ly, int Lx, const uint32_t *labels,
         y.flow_error[l] = flow_error ? flow_error[l] : NAN;
         y.cellprob[l] = NAN;
     }
-    if (cellprob) means(y.cellprob, &y.masks, cellprob, Lx);
+    if (cellprob) lp_runs_mean_ref(y.cellprob, &y.masks, cellprob, Lx);
     *out = y;
     memset(&y, 0, sizeof y);
 done:

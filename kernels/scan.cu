@@ -36,7 +36,7 @@ template <class T> static __global__ void tile_scan(T *out, const T *in, const T
     T carry = start ? start[blockIdx.x] : 0;
     int k;
 
-    for (k = 0; k < CHUNKS; k++, at += THREADS) {
+    for (k = 0; k < CHUNKS && at - threadIdx.x <= n; k++, at += THREADS) {
         T total, before = lp_block_scan(at < n ? in[at] : 0, shared, &total);
 
         if (at <= n) out[at] = carry + before;
@@ -134,7 +134,7 @@ static __global__ void scatter(uint64_t *key_out, uint32_t *value_out, const uin
     int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, k, w;
     uint32_t next = start[(int64_t)threadIdx.x * gridDim.x + blockIdx.x]; /* of digit threadIdx.x */
 
-    for (k = 0; k < CHUNKS; k++, at += THREADS) {
+    for (k = 0; k < CHUNKS && at - threadIdx.x < n; k++, at += THREADS) {
         int valid = at < n;
         uint64_t own = valid ? key[at] : 0;
         uint32_t digit = valid ? (uint32_t)(own >> shift) & mask : (uint32_t)DIGITS;
