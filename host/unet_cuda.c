@@ -47,6 +47,7 @@ static size_t lay_out(const lp_unet_cuda *net, int n, int ly, int lx, unsigned c
     size_t at = 0, most = 0, bytes;
     int l;
 
+    a->top = NULL;
     for (l = 0; l < net->levels; l++) {
         bytes = act_bytes(net, n, ly, lx, l, net->C[l]);
         if (bytes > most) most = bytes;
@@ -246,7 +247,7 @@ static int forward(const lp_unet_cuda *net, const float *d_x, int n, int ly, int
                    float *d_styles, lp_stream stream)
 {
     int l, e = 0, last = net->levels - 1;
-    places a = {{0}};
+    places a;
 
     lay_out(net, n, ly, lx, net->d_act, &a);
     for (l = 0; l <= last && !e; l++) e = down_level(net, &a, n, ly, lx, l, d_x, stream);
