@@ -10,12 +10,17 @@
  *     v = relu ? max(v, 0) : v
  *     y = v, pool = its 2x2 maxima
  *
+ * or, of the last one, where cout is at most 32 and up is 0, instead of y
+ *
+ *     out = out_k . relu(out_scale * v + out_shift) + out_b        planes of float32
+ *
  * in this order; each step is left out where its pointer is NULL. Activations are channels-last
  * [n][h][w][c], c a multiple of 16 (lp_conv_pad; the channels that fill it up have weights,
  * biases, scales and shifts of zero and so stay zero). They and the packed weights are bfloat16,
  * rounded to nearest even, where bf16 is 1, else float32; all else is float32. a is rounded like
  * an activation, sums are float32: first over chunks of 16 channels, then over taps, then over the
- * chunk, all of k before pk.
+ * chunk, all of k before pk; those of out over the channels of 16 bytes of an activation, then as a
+ * tree of neighbours.
  *
  * x [n][h / (1 + up)][w / (1 + up)][cin]: up 1 doubles it by nearest neighbour. p likewise.
  * scale, b ... [channels]; those with a stride may differ from tile to tile, by that many floats.
@@ -51,7 +56,10 @@ typedef struct {
     int relu;
     void *y;    /* [n][h][w][cout] */
     void *pool; /* [n][h / 2][w / 2][cout] */
-    int rows;   /* of a warp in bfloat16: 7 or 4 (less shared memory); 0: the better fit to h */
+    float *out; /* [n][nout][h][w] */
+    int nout;
+    const float *out_scale, *out_shift, *out_k, *out_b; /* [cout], [cout], [nout][cout], [nout] */
+    int rows; /* of a warp in bfloat16: 7 or 4 (less shared memory); 0: the better fit to h */
 } lp_conv_call;
 
 /* Channels as stored: the next multiple of 16. */

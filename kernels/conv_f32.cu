@@ -105,8 +105,8 @@ static __global__ void __launch_bounds__(128) conv_f32(lp_conv_call c)
     }
 #pragma unroll
     for (int r = 0; r < ROWS; r++)
-        if (y0 + r < c.h && x0 + col < c.w && block * OUT + ch < c.cout)
-            lp_conv_finish<4>(c, tile, y0 + r, x0 + col, block * OUT + ch, acc[r]);
+        lp_conv_finish<4>(c, tile, y0 + r, x0 + col, block * OUT + ch,
+                          y0 + r < c.h && x0 + col < c.w && block * OUT + ch < c.cout, acc[r]);
     if (c.pool) {
         __syncthreads();
         lp_conv_pool<4>(c, tile, y0, ROWS, x0, COLS, block * OUT, OUT);

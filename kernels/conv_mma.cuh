@@ -147,7 +147,7 @@ static __device__ __forceinline__ void lp_write_out(const float (&acc)[R][4][4],
             float4 lo = from[0], hi = from[1];
             float v[8] = {lo.x, lo.y, lo.z, lo.w, hi.x, hi.y, hi.z, hi.w};
 
-            if (y < c.h && x < c.w && ch < c.cout) lp_conv_finish<8>(c, tile, y, x, ch, v);
+            lp_conv_finish<8>(c, tile, y, x, ch, y < c.h && x < c.w && ch < c.cout, v);
         }
     }
 }

@@ -70,7 +70,24 @@ static void unpack(float *out, const void *k, int cin, int cout, int taps, int b
                     lp_conv_weight(k, cin, cout, taps, bf16, o, i, t);
 }
 
-static void finish(const lp_conv_call *c, int bf16, int tile, int y, int x, const float *acc)
+/* out of a pixel whose values are v [cout]. */
+static void output(const lp_conv_call *c, int bf16, int tile, int y, int x, const float *v)
+{
+    int per = bf16 ? 8 : 4, lanes = 32 / per, step, o, l, i;
+
+    for (o = 0; o < c->nout; o++) {
+        float sum[8] = {0};
+
+        for (i = 0; i < c->cout; i++)
+            sum[i / per] = fmaf(c->out_k[o * c->cout + i],
+                                relu(fmaf(c->out_scale[i], v[i], c->out_shift[i])), sum[i / per]);
+        for (step = 1; step < lanes; step *= 2)
+            for (l = 0; l < lanes; l += 2 * step) sum[l] += sum[l + step];
+        c->out[(((int64_t)tile * c->nout + o) * c->h + y) * c->w + x] = sum[0] + c->out_b[o];
+    }
+}
+
+static void finish(const lp_conv_call *c, int bf16, int tile, int y, int x, float *acc)
 {
     int64_t pix = ((int64_t)tile * c->h + y) * c->w + x;
     int o, j;
@@ -84,8 +101,10 @@ static void finish(const lp_conv_call *c, int bf16, int tile, int y, int x, cons
         if (c->res) v += load(c->res, pix * c->cout + o, bf16);
         if (c->scale2) v = fmaf(c->scale2[o], v, c->shift2[tile * c->shift2_stride + o]);
         if (c->relu) v = relu(v);
-        store(c->y, pix * c->cout + o, v, bf16);
+        acc[o] = v;
+        if (!c->out) store(c->y, pix * c->cout + o, v, bf16);
     }
+    if (c->out) output(c, bf16, tile, y, x, acc);
 }
 
 static void pool(const lp_conv_call *c, int bf16, int tile)

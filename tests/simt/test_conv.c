@@ -18,8 +18,11 @@ enum {
     UP = 128,
     PROJ = 256,
     P_UP = 512,
-    IN_PLACE = 1024
+    IN_PLACE = 1024,
+    OUT = 2048
 };
+
+#define NOUT 3
 
 typedef struct {
     int n, h, w, cin, cout, cp, what;
@@ -45,6 +48,8 @@ static const shape shapes[] = {
     {1, 3, 5, 128, 128, 64, PROJ},
     {1, 56, 20, 16, 16, 16, PRO | RELU | RES | AFFINE | POOL | IMG | PROJ | P_UP},
     {1, 14, 36, 48, 48, 0, UP},
+    {2, 30, 18, 32, 32, 0, RES | OUT},
+    {1, 7, 13, 16, 16, 0, PRO | OUT | RELU},
     {1, 26, 34, 16, 16, 0, UP | PRO | POOL | IMG | RES},
 };
 
@@ -114,6 +119,17 @@ static void same(const shape *s, const void *got, const void *ref, size_t n, int
     }
 }
 
+/* 32 products of size 1 of values that are off by float32 rounding. */
+static void same_out(const shape *s, const float *got, const float *ref, size_t n, int bf16)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (!(fabsf(got[i] - ref[i]) <= (bf16 ? 1e-4f : 0)))
+            fail_msg("%d x %d, %d to %d, %d: out [%zu] = %.9g, expected %.9g", s->h, s->w, s->cin,
+                     s->cout, s->what, i, got[i], ref[i]);
+}
+
 static void one(const shape *s, int bf16)
 {
     static const int rows[3] = {0, 4, 7};
@@ -122,6 +138,8 @@ static void one(const shape *s, int bf16)
     lp_conv_call c = {.n = s->n, .h = s->h, .w = s->w, .cin = s->cin, .cout = s->cout};
     int per_tile = !!(s->what & PER_TILE), up = !!(s->what & UP);
     void *x, *k, *p = NULL, *pk = NULL, *res = NULL, *y, *ref, *pool, *ref_pool;
+    float *out_k = floats((size_t)NOUT * s->cout, 1), *out_b = floats(NOUT, 1);
+    float *out = lp_guard_new(px * NOUT), *ref_out = lp_guard_new(px * NOUT);
     float *scale, *shift, *b, *img = NULL, *img_k = NULL, *scale2, *shift2;
 
     seed = 7;
@@ -163,18 +181,29 @@ static void one(const shape *s, int bf16)
     ref_pool = malloc(ny / 4 * elem + 1);
     assert_true(y && ref && pool && ref_pool);
 
-    c.y = ref;
+    c.nout = NOUT;
+    c.out_scale = scale2;
+    c.out_shift = shift2;
+    c.out_k = out_k;
+    c.out_b = out_b;
+    c.out = s->what & OUT ? ref_out : NULL;
+    c.y = c.out ? NULL : ref;
     c.pool = s->what & POOL ? ref_pool : NULL;
     lp_conv_ref(&c, bf16);
     SIMT_SEEDS(t)
     {
         c.rows = bf16 ? rows[t % 3] : 0;
-        c.y = y;
+        c.out = s->what & OUT ? out : NULL;
+        c.y = c.out ? NULL : y;
         c.pool = s->what & POOL ? pool : NULL;
         memset(y, 0xff, ny * elem);
         if (s->what & IN_PLACE) c.res = memcpy(y, res, ny * elem);
         assert_int_equal(lp_conv_cuda(&c, bf16, NULL), 0);
-        same(s, y, ref, ny, bf16);
+        lp_guard_check(out, px * NOUT);
+        if (c.out)
+            same_out(s, out, ref_out, px * NOUT, bf16);
+        else
+            same(s, y, ref, ny, bf16);
         if (c.pool) same(s, pool, ref_pool, ny / 4, bf16);
     }
     free(x);
@@ -193,6 +222,10 @@ static void one(const shape *s, int bf16)
     free(ref);
     free(pool);
     free(ref_pool);
+    free(out_k);
+    free(out_b);
+    lp_guard_free(out);
+    lp_guard_free(ref_out);
 }
 
 static void fp32(void **state)
