@@ -116,11 +116,11 @@ SIMT := $(BUILD)/simt
 SIMT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SIMT_WARN := -Wall -Wextra -Wshadow -Wno-unknown-pragmas $(filter -Werror,$(WARN))
 SIMT_FLAGS = -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -U_FORTIFY_SOURCE -DLP_SIMT -I. -Itests/simt \
-             -O2 -g -MMD -MP $(SIMT_WARN)
+             -fopenmp -O2 -g -MMD -MP $(SIMT_WARN)
 SIMT_CU := $(wildcard kernels/*.cu tests/simt/*.cu)
 SIMT_CC := $(wildcard tests/simt/*.cc)
-# Host files that reach the device through kernels and function pointers only.
-SIMT_C  := $(wildcard host/unet*_cuda.c host/merge*_cuda.c host/layers_cuda.c host/measure_cuda.c)
+# The host's part of the CUDA back end, on a runtime of the executor's own.
+SIMT_C  := $(CUDA_C) host/backend.c
 SIMT_OBJ := $(patsubst %,$(SIMT)/%.o,$(SIMT_CU) $(SIMT_CC) $(SIMT_C))
 SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c))
 
@@ -130,10 +130,10 @@ $(SIMT)/%.cu.o: %.cu Makefile
 # The executor itself moves between stacks and fills memory around the arrays.
 $(SIMT)/%.cc.o: %.cc Makefile
 	@mkdir -p $(@D)
-	$(CXX) -std=c++17 $(SIMT_FLAGS) -DLP_SIMT_ASAN -c -o $@ $<
+	$(CXX) -std=c++17 $(SIMT_FLAGS) -Itests/simt/cuda -DLP_SIMT_ASAN -c -o $@ $<
 $(SIMT)/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(SIMT_FLAGS) $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<
+	$(CC) -std=c11 $(SIMT_FLAGS) -Itests/simt/cuda -DLP_WITH_CUDA $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<
 $(SIMT)/obj/%.c.o: tests/simt/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(SIMT_FLAGS) $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<
@@ -165,7 +165,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/liblipopose.a
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=fuzzer,address,undefined -fopenmp -o $@ $^ $(LIBS)
 
-FORMAT_SRC = $(wildcard host/*.[ch] kernels/*.[ch] kernels/*.cu kernels/*.cuh weights/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/simt/*.cc tests/simt/*.cu bench/*.[ch])
+FORMAT_SRC = $(wildcard host/*.[ch] kernels/*.[ch] kernels/*.cu kernels/*.cuh weights/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/simt/cuda/*.h tests/simt/*.cc tests/simt/*.cu bench/*.[ch])
 format:
 	clang-format -i $(FORMAT_SRC)
 check-format:

@@ -15,7 +15,7 @@
 struct lp_device {
     int threads;
     size_t memory;
-    atomic_size_t used; /* buffers are freed by several threads */
+    atomic_size_t used, peak; /* buffers are freed by several threads */
     char text[160];
     lp_unet_work *work;
 };
@@ -46,24 +46,48 @@ static size_t machine_memory(void)
     return bytes > 0 ? (size_t)(bytes / 2) : 0;
 }
 
-static lp_status cpu_open(int threads, size_t memory, lp_device **out, lp_err *err)
+static const char *instructions(void)
+{
+    return lp_onednn_has_amx() ? ", AMX" : lp_onednn_has_avx512() ? ", AVX-512" : "";
+}
+
+static lp_status cpu_list(int i, lp_device_info *info, lp_err *err)
+{
+    int n = lp_machine_threads();
+
+    if (i) return lp_fail(err, LP_EMISSING, "backend cpu: only one device");
+    memset(info, 0, sizeof *info);
+    snprintf(info->name, sizeof info->name, "%d thread%s%s", n, n == 1 ? "" : "s", instructions());
+    info->memory = lp_machine_memory();
+    return LP_OK;
+}
+
+static lp_status cpu_open(const lp_backend_options *o, lp_device **out, lp_err *err)
 {
     lp_device *d = calloc(1, sizeof *d);
     lp_status st;
 
     if (!d) return lp_fail_mem(err, "device", sizeof *d);
-    d->threads = threads > 0 ? threads : lp_machine_threads();
-    d->memory = memory ? memory : machine_memory();
+    d->threads = o && o->threads > 0 ? o->threads : lp_machine_threads();
+    d->memory = machine_memory();
     snprintf(d->text, sizeof d->text, "cpu, %d thread%s%s", d->threads, d->threads == 1 ? "" : "s",
-             lp_onednn_has_amx()      ? ", AMX"
-             : lp_onednn_has_avx512() ? ", AVX-512"
-                                      : "");
+             instructions());
     if ((st = lp_unet_work_new(d->threads, &d->work, err))) {
         cpu_close(&d);
         return st;
     }
     *out = d;
     return LP_OK;
+}
+
+static int cpu_batch(const lp_device *d)
+{
+    return d->threads > 4 ? 4 * d->threads : 16;
+}
+
+static size_t cpu_peak(const lp_device *d)
+{
+    return atomic_load(&d->peak);
 }
 
 static const char *cpu_describe(const lp_device *d)
@@ -73,7 +97,7 @@ static const char *cpu_describe(const lp_device *d)
 
 static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
 {
-    size_t used = atomic_load(&d->used);
+    size_t used = atomic_load(&d->used), peak;
     lp_buf *b;
 
     if (d->memory && bytes > d->memory - used)
@@ -88,7 +112,10 @@ static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *e
         return lp_fail_mem(err, "working memory", (double)bytes);
     }
     b->bytes = bytes;
-    atomic_fetch_add(&d->used, bytes);
+    used = atomic_fetch_add(&d->used, bytes) + bytes;
+    peak = atomic_load(&d->peak);
+    while (used > peak && !atomic_compare_exchange_weak(&d->peak, &peak, used)) {
+    }
     *out = b;
     return LP_OK;
 }
@@ -232,8 +259,11 @@ done:
 
 const lp_backend lp_backend_cpu = {
     .name = "cpu",
+    .list = cpu_list,
     .open = cpu_open,
     .close = cpu_close,
+    .batch = cpu_batch,
+    .peak = cpu_peak,
     .describe = cpu_describe,
     .buf_new = cpu_buf_new,
     .buf_free = cpu_buf_free,

@@ -61,7 +61,7 @@ static size_t lay_out(const lp_unet_cuda *net, int n, int ly, int lx, unsigned c
 
 size_t lp_unet_cuda_need(const lp_unet_cuda *net, int n, int ly, int lx)
 {
-    places a;
+    places a = {0};
 
     return lay_out(net, n, ly, lx, NULL, &a);
 }
@@ -237,7 +237,7 @@ static int forward(const lp_unet_cuda *net, const float *d_x, int n, int ly, int
                    float *d_styles, lp_stream stream)
 {
     int l, e = 0, last = net->levels - 1;
-    places a;
+    places a = {0};
 
     lay_out(net, n, ly, lx, net->d_act, &a);
     for (l = 0; l <= last && !e; l++) e = down_level(net, &a, n, ly, lx, l, d_x, stream);

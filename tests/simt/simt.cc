@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <mutex>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -452,6 +453,8 @@ int simt_run(const char *name, dim3 grid, dim3 block, size_t shared, void (*thre
              void *arg)
 {
     uint64_t n = (uint64_t)grid.x * grid.y * grid.z, i, step, at;
+    static std::recursive_mutex one_at_a_time; /* the host may have several threads */
+    std::lock_guard<std::recursive_mutex> lock(one_at_a_time);
 
     if (S.running) simt_fail("kernel %s launched from a kernel", name);
     if (block.x > 1024 || block.y > 1024 || block.z > 64 ||

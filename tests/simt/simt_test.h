@@ -10,6 +10,7 @@
 #ifndef SIMT_TEST_H
 #define SIMT_TEST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -29,6 +30,17 @@ extern "C" {
 /* Sets seed s of the list; 0 where there are no more. */
 int simt_next_seed(int s);
 void simt_set_seed(uint64_t seed);
+
+/* What CUDA's runtime finds (simt_runtime.cc). NULL: the default. */
+typedef struct {
+    int devices;
+    int driver;     /* CUDA version * 1000; 0: none installed */
+    int capability; /* 90 is 9.0 */
+    size_t memory;  /* bytes of each device */
+    int fail_alloc; /* allocations from now on that succeed; -1: all that fit */
+} simt_machine;
+void simt_set_machine(const simt_machine *m);
+size_t simt_device_memory_used(void);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,416 @@
+/* backend_cuda - the back end of one GPU: kernels/ queued on a stream per opened device.
+ *
+ * Kernels, copies and buffers of a device are in the order of its stream. A network is used by
+ * several devices: its activations are one thing, so that an event keeps their work apart. */
+#include <cuda_runtime_api.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "../kernels/resize.h"
+#include "../kernels/style_sum.h"
+#include "card_cuda.h"
+#include "unet_cuda.h"
+
+#define PLANS 64
+
+/* A tiling's arrays on the device. They follow from the numbers, so that equal ones are found
+ * again: a run of many diameters has as many tilings, for every image the same. */
+typedef struct {
+    lp_tile_grid grid; /* arrays: on the device */
+    void *d_mem;
+    size_t bytes;
+} plan_copy;
+
+struct lp_device {
+    lp_card *card;
+    cudaStream_t stream;
+    lp_stage *stage;
+    pthread_mutex_t stage_lock;
+    plan_copy plan[PLANS];
+    int next_plan;
+};
+
+struct lp_buf {
+    size_t bytes;
+    void *d_data;
+};
+
+struct lp_net {
+    lp_card *card;
+    lp_cuda_memory memory;
+    lp_unet_cuda *unet;
+    pthread_mutex_t lock;
+    cudaEvent_t last; /* after what was queued last */
+};
+
+/* Sizes stand in front of the network's own blocks, whose owner does not know them. */
+#define HEAD 256
+
+static lp_status net_alloc(void *ctx, size_t bytes, void **d_out, lp_err *err)
+{
+    lp_card *c = ctx;
+    size_t all = bytes + HEAD;
+    char *d = NULL;
+    lp_status st;
+
+    if ((st = lp_card_alloc(c, all, NULL, (void **)&d, err))) return st;
+    if ((st = lp_card_check(c, cudaMemcpy(d, &all, sizeof all, cudaMemcpyHostToDevice),
+                            "copy to the device", err))) {
+        lp_card_free(c, d, all, NULL);
+        return st;
+    }
+    *d_out = d + HEAD;
+    return LP_OK;
+}
+
+static void net_dealloc(void *ctx, void *d)
+{
+    lp_card *c = ctx;
+    size_t all = 0;
+
+    if (!d || lp_card_use(c, NULL)) return;
+    /* Also waits for the work that still uses it. */
+    cudaDeviceSynchronize();
+    cudaMemcpy(&all, (char *)d - HEAD, sizeof all, cudaMemcpyDeviceToHost);
+    lp_card_free(c, (char *)d - HEAD, all, NULL);
+}
+
+static lp_status net_upload(void *ctx, void *d, const void *src, size_t bytes, lp_err *err)
+{
+    lp_card *c = ctx;
+    lp_status st = lp_card_use(c, err);
+    int e;
+
+    if (st) return st;
+    /* Streams do not wait for this kind of copy, which may end after the call. */
+    if (!(e = cudaMemcpy(d, src, bytes, cudaMemcpyHostToDevice))) e = cudaDeviceSynchronize();
+    return lp_card_check(c, e, "copy to the device", err);
+}
+
+static const char *reason(int e)
+{
+    return cudaGetErrorString((cudaError_t)e);
+}
+
+static void cuda_close(lp_device **pd)
+{
+    lp_device *d = pd ? *pd : NULL;
+    int i;
+
+    if (!d) return;
+    if (d->stream) {
+        cudaSetDevice(d->card->device);
+        cudaStreamSynchronize(d->stream);
+        for (i = 0; i < PLANS; i++)
+            lp_card_free(d->card, d->plan[i].d_mem, d->plan[i].bytes, d->stream);
+        lp_stage_free(&d->stage);
+        cudaStreamDestroy(d->stream);
+    }
+    pthread_mutex_destroy(&d->stage_lock);
+    lp_card_close(&d->card);
+    free(d);
+    *pd = NULL;
+}
+
+static lp_status cuda_open(const lp_backend_options *o, lp_device **out, lp_err *err)
+{
+    static const lp_backend_options none;
+    lp_device *d = calloc(1, sizeof *d);
+    lp_status st = LP_OK;
+
+    if (!d) return lp_fail_mem(err, "device", sizeof *d);
+    if (!o) o = &none;
+    pthread_mutex_init(&d->stage_lock, NULL);
+    if (o->with) {
+        d->card = o->with->card;
+        lp_card_share(d->card);
+    } else if ((st = lp_card_open(o->gpu_device, o->gpu_memory, &d->card, err))) {
+        goto done;
+    }
+    if ((st = lp_card_use(d->card, err))) goto done;
+    if ((st = lp_card_check(d->card, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
+                            "stream", err)))
+        goto done;
+    if ((st = lp_stage_new(d->card, d->stream, &d->stage, err))) goto done;
+    *out = d;
+    d = NULL;
+done:
+    cuda_close(&d);
+    return st;
+}
+
+static int cuda_batch(const lp_device *d)
+{
+    /* About 1 MB of input and output per tile; the activations are the network's affair. */
+    size_t left = lp_card_left(d->card);
+
+    return left >= (size_t)4 << 30 ? 256 : left >= (size_t)1 << 30 ? 64 : 16;
+}
+
+static size_t cuda_peak(const lp_device *d)
+{
+    size_t peak;
+
+    pthread_mutex_lock(&d->card->lock);
+    peak = d->card->peak;
+    pthread_mutex_unlock(&d->card->lock);
+    return peak;
+}
+
+static const char *cuda_describe(const lp_device *d)
+{
+    return d->card->text;
+}
+
+static lp_status cuda_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
+{
+    lp_buf *b = calloc(1, sizeof *b);
+    lp_status st;
+
+    if (!b) return lp_fail_mem(err, "buffer", sizeof *b);
+    b->bytes = bytes;
+    if ((st = lp_card_alloc(d->card, bytes, d->stream, &b->d_data, err))) {
+        free(b);
+        return st;
+    }
+    *out = b;
+    return LP_OK;
+}
+
+static void cuda_buf_free(lp_device *d, lp_buf **b)
+{
+    if (!b || !*b) return;
+    lp_card_free(d->card, (*b)->d_data, (*b)->bytes, d->stream);
+    free(*b);
+    *b = NULL;
+}
+
+static lp_status cuda_put(lp_device *d, lp_buf *dst, const void *src, size_t bytes, lp_err *err)
+{
+    lp_status st;
+
+    pthread_mutex_lock(&d->stage_lock);
+    st = lp_stage_put(d->stage, dst->d_data, src, bytes, err);
+    pthread_mutex_unlock(&d->stage_lock);
+    return st;
+}
+
+static lp_status cuda_get(lp_device *d, void *dst, const lp_buf *src, size_t offset, size_t bytes,
+                          lp_err *err)
+{
+    lp_status st;
+
+    pthread_mutex_lock(&d->stage_lock);
+    st = lp_stage_get(d->stage, dst, (const char *)src->d_data + offset, bytes, err);
+    pthread_mutex_unlock(&d->stage_lock);
+    return st;
+}
+
+static void cuda_net_free(lp_device *d, lp_net **pn)
+{
+    lp_net *n = pn ? *pn : NULL;
+
+    (void)d;
+    if (!n) return;
+    lp_unet_cuda_free(&n->unet);
+    if (n->last) cudaEventDestroy(n->last);
+    pthread_mutex_destroy(&n->lock);
+    lp_card_close(&n->card);
+    free(n);
+    *pn = NULL;
+}
+
+static lp_status cuda_net_new(lp_device *d, const lp_weights *w, lp_precision precision,
+                              lp_net **out, lp_precision *used, lp_err *err)
+{
+    lp_net *n = calloc(1, sizeof *n);
+    lp_status st;
+
+    if (!n) return lp_fail_mem(err, "network", sizeof *n);
+    if (precision == LP_PRECISION_AUTO) precision = LP_PRECISION_BF16;
+    n->card = d->card;
+    lp_card_share(n->card);
+    n->memory = (lp_cuda_memory){n->card, net_alloc, net_dealloc, net_upload, reason};
+    pthread_mutex_init(&n->lock, NULL);
+    if ((st = lp_card_use(n->card, err))) goto done;
+    if ((st = lp_card_check(n->card, cudaEventCreateWithFlags(&n->last, cudaEventDisableTiming),
+                            "event", err)))
+        goto done;
+    /* Half of what is left is for images, flows and masks. */
+    if ((st = lp_unet_cuda_new(w, precision == LP_PRECISION_BF16, lp_card_left(n->card) / 2,
+                               &n->memory, &n->unet, err)))
+        goto done;
+    *used = precision;
+    *out = n;
+    n = NULL;
+done:
+    cuda_net_free(d, &n);
+    return st;
+}
+
+static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
+                           const lp_tile_group *group, int n_groups, lp_buf *y, lp_buf *styles,
+                           lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+
+    if (st) return st;
+    pthread_mutex_lock(&net->lock);
+    st = lp_card_check(d->card, cudaStreamWaitEvent(d->stream, net->last, 0), "network", err);
+    if (!st)
+        st = lp_unet_cuda_run(net->unet, tiles->d_data, group, n_groups, y->d_data, styles->d_data,
+                              d->stream, err);
+    if (!st) st = lp_card_check(d->card, cudaEventRecord(net->last, d->stream), "network", err);
+    pthread_mutex_unlock(&net->lock);
+    return st;
+}
+
+static lp_status cuda_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nchan, int Ly, int Lx,
+                             int Ly2, int Lx2, lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+
+    if (st) return st;
+    return lp_card_check(
+        d->card, lp_resize_cuda(out->d_data, in->d_data, nchan, Ly, Lx, Ly2, Lx2, d->stream),
+        "resize", err);
+}
+
+static int same_plan(const lp_tile_grid *a, const lp_tile_grid *b)
+{
+    return a->Ly == b->Ly && a->Lx == b->Lx && a->ypad == b->ypad && a->xpad == b->xpad &&
+           a->Lyt == b->Lyt && a->Lxt == b->Lxt && a->ly == b->ly && a->lx == b->lx &&
+           a->ny == b->ny && a->nx == b->nx && a->augment == b->augment;
+}
+
+/* *g: the plan with its arrays on the device. */
+static lp_status plan_on_device(lp_device *d, const lp_tiling *plan, const lp_tile_grid **g,
+                                lp_err *err)
+{
+    const lp_tile_grid *h = &plan->grid;
+    size_t n[4] = {(size_t)h->ly, (size_t)h->lx, (size_t)h->Lyt, (size_t)h->Lxt}, doubles, at = 0;
+    const double *from[4] = {h->ytaper, h->xtaper, h->ynavg, h->xnavg};
+    plan_copy *p, fresh = {.grid = *h};
+    double *mem, *dd;
+    int *starts, i;
+    lp_status st;
+
+    for (i = 0; i < PLANS; i++)
+        if (d->plan[i].d_mem && same_plan(&d->plan[i].grid, h)) {
+            *g = &d->plan[i].grid;
+            return LP_OK;
+        }
+    doubles = n[0] + n[1] + n[2] + n[3];
+    fresh.bytes = doubles * sizeof(double) + ((size_t)h->ny + (size_t)h->nx) * sizeof(int);
+    if (!(mem = malloc(fresh.bytes))) return lp_fail_mem(err, "tiles", (double)fresh.bytes);
+    if ((st = lp_card_alloc(d->card, fresh.bytes, d->stream, &fresh.d_mem, err))) goto done;
+    dd = fresh.d_mem;
+    for (i = 0; i < 4; at += n[i++]) memcpy(mem + at, from[i], n[i] * sizeof *mem);
+    starts = (int *)(mem + doubles);
+    memcpy(starts, h->ystart, (size_t)h->ny * sizeof *starts);
+    memcpy(starts + h->ny, h->xstart, (size_t)h->nx * sizeof *starts);
+    fresh.grid.ytaper = dd;
+    fresh.grid.xtaper = dd + n[0];
+    fresh.grid.ynavg = dd + n[0] + n[1];
+    fresh.grid.xnavg = dd + n[0] + n[1] + n[2];
+    fresh.grid.ystart = (const int *)(dd + doubles);
+    fresh.grid.xstart = fresh.grid.ystart + h->ny;
+    pthread_mutex_lock(&d->stage_lock);
+    st = lp_stage_put(d->stage, fresh.d_mem, mem, fresh.bytes, err);
+    pthread_mutex_unlock(&d->stage_lock);
+    if (st) {
+        lp_card_free(d->card, fresh.d_mem, fresh.bytes, d->stream);
+        goto done;
+    }
+    p = &d->plan[d->next_plan];
+    d->next_plan = (d->next_plan + 1) % PLANS;
+    lp_card_free(d->card, p->d_mem, p->bytes, d->stream);
+    *p = fresh;
+    *g = &p->grid;
+done:
+    free(mem);
+    return st;
+}
+
+static lp_status cuda_tile_cut(lp_device *d, lp_buf *tiles, size_t at, const lp_buf *img, int nchan,
+                               const lp_tiling *plan, int first, int n, lp_err *err)
+{
+    const lp_tile_grid *g;
+    lp_status st = lp_card_use(d->card, err);
+
+    if (st || (st = plan_on_device(d, plan, &g, err))) return st;
+    return lp_card_check(d->card,
+                         lp_tile_cut_cuda((float *)tiles->d_data + at * (size_t)nchan, img->d_data,
+                                          nchan, g, first, n, d->stream),
+                         "tiles", err);
+}
+
+static lp_status cuda_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, size_t at,
+                                   const lp_tiling *plan, int first, int n, lp_err *err)
+{
+    const lp_tile_grid *g;
+    lp_status st = lp_card_use(d->card, err);
+    int e = 0;
+
+    if (st || (st = plan_on_device(d, plan, &g, err))) return st;
+    if (first == 0)
+        e = cudaMemsetAsync(yf->d_data, 0, (size_t)3 * g->Ly * g->Lx * sizeof(float), d->stream);
+    if (!e)
+        e = lp_tile_average_cuda(yf->d_data, (const float *)y->d_data + at * 3, 3, g, first, n,
+                                 d->stream);
+    if (!e && first + n == plan->ntiles) e = lp_tile_average_end_cuda(yf->d_data, 3, g, d->stream);
+    return lp_card_check(d->card, e, "average of tiles", err);
+}
+
+static lp_status cuda_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles, int at, int n,
+                                int length, int begin, lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+
+    if (st) return st;
+    return lp_card_check(d->card,
+                         lp_style_sum_cuda(sum->d_data,
+                                           (const float *)styles->d_data + (size_t)at * length, n,
+                                           length, begin, d->stream),
+                         "style", err);
+}
+
+static lp_status cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                            const lp_masks_options *o, lp_labels *masks, float **flow_error,
+                            uint32_t *n, lp_err *err)
+{
+    size_t plane = (size_t)Ly * Lx, bytes = 3 * plane * sizeof(float);
+    float *host = malloc(bytes);
+    lp_status st;
+
+    if (!host) return lp_fail_mem(err, "flows", (double)bytes);
+    if (!(st = cuda_get(d, host, yf, 0, bytes, err)))
+        st = lp_masks_compute(host, host + 2 * plane, Ly, Lx, out_Ly, out_Lx, o, masks, flow_error,
+                              n, err);
+    free(host);
+    return st;
+}
+
+const lp_backend lp_backend_cuda = {
+    .name = "cuda",
+    .list = lp_card_list,
+    .open = cuda_open,
+    .close = cuda_close,
+    .batch = cuda_batch,
+    .peak = cuda_peak,
+    .describe = cuda_describe,
+    .buf_new = cuda_buf_new,
+    .buf_free = cuda_buf_free,
+    .put = cuda_put,
+    .get = cuda_get,
+    .net_new = cuda_net_new,
+    .net_free = cuda_net_free,
+    .resize = cuda_resize,
+    .tile_cut = cuda_tile_cut,
+    .unet = cuda_unet,
+    .tile_average = cuda_tile_average,
+    .style_add = cuda_style_add,
+    .masks = cuda_masks,
+};
