@@ -1,4 +1,6 @@
 /* Layers and measurements made of labels on the device, against those of the CPU: the same bits. */
+#include <omp.h>
+
 #include "../lp_test.h"
 #include "host_mem.h"
 #include "merge_random.h"
@@ -194,5 +196,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(layers), cmocka_unit_test(particles),
                                        cmocka_unit_test(plain_sums), cmocka_unit_test(no_room)};
 
+    omp_set_num_threads(1); /* of the plain versions: waiting threads would cost more */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

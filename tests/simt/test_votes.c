@@ -1,5 +1,7 @@
 /* Runs, votes, components and what is accepted of them, on the device against the plain versions.
  */
+#include <omp.h>
+
 #include "../lp_test.h"
 #include "merge_random.h"
 #include "simt_test.h"
@@ -298,5 +300,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(runs), cmocka_unit_test(scenes),
                                        cmocka_unit_test(combs)};
 
+    omp_set_num_threads(1); /* of the plain versions: waiting threads would cost more */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
