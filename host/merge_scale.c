@@ -146,13 +146,15 @@ static lp_status find_support(work *k, lp_err *err)
     }
     for (i = 0; i < k->ng; i++) {
         const group *g = &k->g[i];
-        double area = (double)k->mask[k->member[g->first]].box.area;
+        const lp_runs_box *box = &k->mask[k->member[g->first]].box; /* of the best mask */
+        double area = (double)box->area;
 
         e[i] = (lp_merge_evidence){
             .agreement = (double)(g->agreement > 1 ? g->agreement : 1) * UNIT,
             .flow_error = g->known ? (double)g->error / (double)g->known : NAN,
             .diameter = diameter_of(area),
             .area = area,
+            .on_border = box->y0 == 0 || box->x0 == 0 || box->y1 == k->s->Ly || box->x1 == k->s->Lx,
         };
     }
     if ((st = lp_merge_support(support, company, e, k->ng, err))) goto done;
