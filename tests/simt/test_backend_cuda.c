@@ -203,7 +203,7 @@ static void every_step(void **state)
     lp_tiling_free(&plan);
 }
 
-#define PX (110 * 120)
+#define PX (90 * 130)
 
 /* An image of cones through sessions on both back ends. */
 static void session(void **state)
@@ -222,13 +222,13 @@ static void session(void **state)
     assert_true(w && img && model);
     assert_int_equal(lp_weights_save(w, model, 0, &err), LP_OK);
     lp_weights_free(&w);
-    n = cone_image(img, 110, 120, 7);
-    so.bsize = 64; /* more than one tile */
+    n = cone_image(img, 90, 130, 7);
+    so.bsize = 96; /* more than one tile */
     for (i = 0; i < 3; i++) {
         if (i) o.backend = "cuda";
         if (i == 2) o.precision = LP_PRECISION_AUTO;
         if (lp_session_open(model, &o, &s, &err)) fail_msg("%s", err.msg);
-        if (lp_segment(s, img, 1, 110, 120, &so, &r[i], &err)) fail_msg("%s", err.msg);
+        if (lp_segment(s, img, 1, 90, 130, &so, &r[i], &err)) fail_msg("%s", err.msg);
         assert_int_equal(strncmp(lp_session_describe(s), i ? "cuda" : "cpu", i ? 4 : 3), 0);
         if (i) assert_non_null(strstr(lp_session_describe(s), i == 1 ? "fp32" : "bf16"));
         lp_session_close(&s);
