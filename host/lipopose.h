@@ -151,7 +151,7 @@ double lp_layers_diameter(const lp_layers *s, int i); /* of them, px, ascending 
 typedef enum {
     LP_RANGE_GIVEN,  /* by the caller */
     LP_RANGE_PILOT,  /* from the sizes in the micrograph */
-    LP_RANGE_MODEL,  /* from those the model was trained on: the pilot found nothing */
+    LP_RANGE_MODEL,  /* from those the model was trained on: the pilot found nothing, or noise */
     LP_RANGE_DEFAULT /* 20 to 150 px: nor does the model know any */
 } lp_range_source;
 

@@ -70,17 +70,25 @@ static int compare(const void *a, const void *b)
     const lp_pilot_size *x = a, *y = b;
 
     if (x->diameter != y->diameter) return x->diameter < y->diameter ? -1 : 1;
-    return x->weight < y->weight ? -1 : x->weight > y->weight;
+    if (x->weight != y->weight) return x->weight < y->weight ? -1 : 1;
+    return x->flow_error < y->flow_error ? -1 : x->flow_error > y->flow_error;
 }
 
 int lp_pilot_range(lp_pilot_size *size, int64_t n, double *range)
 {
-    double all = 0, sum = 0, low = 0, high = 0;
+    double all = 0, sum = 0, low = 0, high = 0, known = 0, error = 0;
     int64_t i;
 
     if (n < 1) return 0;
     qsort(size, (size_t)n, sizeof *size, compare);
-    for (i = 0; i < n; i++) all += size[i].weight;
+    for (i = 0; i < n; i++) {
+        all += size[i].weight;
+        if (size[i].flow_error >= 0) {
+            known += size[i].weight;
+            error += size[i].weight * size[i].flow_error;
+        }
+    }
+    if (error > LP_PILOT_NOISE * known) return 0;
     for (i = 0; i < n; i++) {
         if (sum <= LOW * all) low = size[i].diameter;
         if (sum < HIGH * all) high = size[i].diameter;
@@ -115,13 +123,14 @@ int lp_pilot_choose(double diam_mean, const lp_pilot_limits *l, const double *ra
 void lp_pilot_tell(char *buf, size_t cap, const lp_diameters_result *r)
 {
     int n = lp_layers_count(r->layers);
-    char found[80];
+    char found[120];
 
     if (r->source == LP_RANGE_PILOT)
         snprintf(found, sizeof found, "%lld particle%s", (long long)r->pilot_particles,
                  r->pilot_particles == 1 ? "" : "s");
     else
-        snprintf(found, sizeof found, "nothing found, so %s",
+        snprintf(found, sizeof found, "%s, so %s",
+                 r->pilot_particles ? "what it found may be noise" : "nothing found",
                  r->source == LP_RANGE_MODEL ? "those the model was trained on" : "the usual ones");
     snprintf(buf, cap, "diameters %g to %g px, %d of them (pilot: %d diameters, %s)",
              lp_layers_diameter(r->layers, 0), lp_layers_diameter(r->layers, n - 1), n, r->n_pilot,

@@ -15,6 +15,7 @@
 #define LP_PILOT_STEPS 5         /* of the grid, per doubling */
 #define LP_PILOT_MAX 128         /* diameters of a grid, at most */
 #define LP_PILOT_SUPPORT 5       /* a particle of the pilot has more (host/merge.h) */
+#define LP_PILOT_NOISE 0.3       /* mean flow error above which what is found is not trusted */
 #define LP_PILOT_WIDER 1.5       /* the range is that of the sizes, wider by this on both sides */
 #define LP_PILOT_FALLBACK_MIN 20 /* px: the range where nothing is known */
 #define LP_PILOT_FALLBACK_MAX 150
@@ -25,8 +26,9 @@ typedef struct {
 } lp_pilot_limits;
 
 typedef struct {
-    double diameter; /* px */
-    double weight;   /* above 0: lp_pilot_weight */
+    double diameter;   /* px */
+    double weight;     /* above 0: lp_pilot_weight */
+    double flow_error; /* NaN unknown */
 } lp_pilot_size;
 
 /* Point j of the grid, px: diam_mean 2^(j / 5), to 0.01 px, so that the number that is printed is
@@ -48,7 +50,8 @@ int lp_pilot_diameters(double diam_mean, const lp_pilot_limits *l, double *d);
 double lp_pilot_weight(double support, double diameter);
 
 /* range[2]: where the sizes [n] lie, 5th to 95th percentile by weight; *size is sorted. Returns 0,
- * and leaves range, where there are none. */
+ * and leaves range, where there are none, or where their flow errors, mean by weight, exceed
+ * LP_PILOT_NOISE: specks of noise agree in size, so nothing else gives them away. */
 int lp_pilot_range(lp_pilot_size *size, int64_t n, double *range);
 
 /* Whether the pilot goes on below `done`, its last diameter: while the smallest sizes found are

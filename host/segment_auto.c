@@ -48,7 +48,8 @@ static lp_status run(job *k, const double *d, int n, lp_err *err)
     return LP_OK;
 }
 
-/* The sizes of what is found so far, and from them the range: *any is 0 where there is nothing. */
+/* The sizes of what is found so far, and from them the range: *any is 0 where there is nothing to
+ * be trusted. */
 static lp_status find_range(job *k, double *range, int *any, lp_err *err)
 {
     lp_merge_options mo = lp_merge_defaults();
@@ -68,6 +69,7 @@ static lp_status find_range(job *k, double *range, int *any, lp_err *err)
     for (i = 0; i < m.n; i++) {
         size[i].diameter = 2 * sqrt(size[i].diameter / 3.14159265358979324);
         size[i].weight = lp_pilot_weight(m.particle[i].support, size[i].diameter);
+        size[i].flow_error = m.particle[i].flow_error;
     }
     *any = lp_pilot_range(size, m.n, range);
     k->r.pilot_particles = m.n;

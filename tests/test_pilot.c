@@ -69,7 +69,7 @@ static void diameters(void **state)
 
 static void range(void **state)
 {
-    lp_pilot_size one[] = {{47, 3}}, many[100], specks[24];
+    lp_pilot_size one[] = {{47, 3, NAN}}, many[100], specks[24];
     double r[2] = {-1, -2};
     int i;
 
@@ -78,18 +78,36 @@ static void range(void **state)
     assert_true(r[0] == -1 && r[1] == -2);
     assert_int_equal(lp_pilot_range(one, 1, r), 1);
     assert_true(r[0] == 47 && r[1] == 47);
-    for (i = 0; i < 100; i++) many[i] = (lp_pilot_size){1 + (i * 37) % 100, 1};
+    for (i = 0; i < 100; i++) many[i] = (lp_pilot_size){1 + (i * 37) % 100, 1, 0.1};
     assert_int_equal(lp_pilot_range(many, 100, r), 1);
     assert_true(r[0] >= 5 && r[0] <= 6 && r[1] >= 95 && r[1] <= 96);
     /* Four sure particles and twenty doubtful specks. */
-    for (i = 0; i < 4; i++) specks[i] = (lp_pilot_size){240 + i, lp_pilot_weight(15, 240 + i)};
-    for (; i < 24; i++) specks[i] = (lp_pilot_size){8 + i % 5, lp_pilot_weight(7, 8 + i % 5)};
+    for (i = 0; i < 4; i++) specks[i] = (lp_pilot_size){240 + i, lp_pilot_weight(15, 240 + i), 0.2};
+    for (; i < 24; i++) specks[i] = (lp_pilot_size){8 + i % 5, lp_pilot_weight(7, 8 + i % 5), 0.5};
     assert_int_equal(lp_pilot_range(specks, 24, r), 1);
     assert_true(r[0] == 240 && r[1] == 243);
     /* The same twenty, as sure as the others. */
     for (i = 0; i < 24; i++) specks[i].weight = lp_pilot_weight(15, specks[i].diameter);
     assert_int_equal(lp_pilot_range(specks, 24, r), 1);
     assert_true(r[0] < 15 && r[1] == 243);
+}
+
+/* Many specks of one size with the flow errors of noise are no range, few among many sure ones are
+ * no harm. */
+static void noise(void **state)
+{
+    lp_pilot_size size[50];
+    double r[2] = {-1, -2};
+    int i;
+
+    (void)state;
+    for (i = 0; i < 50; i++) size[i] = (lp_pilot_size){14 + i % 3, 10, 0.25 + 0.005 * i};
+    assert_int_equal(lp_pilot_range(size, 50, r), 0);
+    assert_true(r[0] == -1 && r[1] == -2);
+    for (i = 0; i < 50; i++) size[i] = (lp_pilot_size){14 + i % 3, 10, i < 40 ? 0.15 : 0.6};
+    assert_int_equal(lp_pilot_range(size, 50, r), 1);
+    for (i = 0; i < 50; i++) size[i] = (lp_pilot_size){14 + i % 3, 10, NAN}; /* no flow QC */
+    assert_int_equal(lp_pilot_range(size, 50, r), 1);
 }
 
 static void goes_on(void **state)
@@ -138,6 +156,9 @@ static void tells(void **state)
                               "particles)");
     r.source = LP_RANGE_DEFAULT;
     lp_pilot_tell(text, sizeof text, &r);
+    assert_non_null(strstr(text, "what it found may be noise, so the usual ones"));
+    r.pilot_particles = 0;
+    lp_pilot_tell(text, sizeof text, &r);
     assert_non_null(strstr(text, "nothing found, so the usual ones"));
     lp_layers_free(&r.layers);
 }
@@ -147,7 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grid),  cmocka_unit_test(limits),  cmocka_unit_test(diameters),
         cmocka_unit_test(range), cmocka_unit_test(goes_on), cmocka_unit_test(choose),
-        cmocka_unit_test(tells),
+        cmocka_unit_test(tells), cmocka_unit_test(noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
