@@ -40,7 +40,8 @@ CUDA_C  := $(wildcard host/*_cuda.c)
 LIB_SRC := $(filter-out $(CMD_SRC) $(CUDA_C),$(wildcard host/*.c kernels/*.c weights/*.c))
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 TEST_TOOLS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/tool_*.c))
-BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/bench_*.c))
+CUDA_BENCH := $(wildcard bench/bench_*_cuda.c)
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out $(CUDA_BENCH),$(wildcard bench/bench_*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 obj = $(patsubst %,$(BUILD)/obj/%.o,$(1))
@@ -56,7 +57,8 @@ ifeq ($(CUDA)$(if $(NVCC),1)$(if $(CU_SRC),1),111)
   CUDA_HOME := $(patsubst %/bin/nvcc,%,$(NVCC))
   LIB_OBJ += $(call obj,$(CU_SRC) $(CUDA_C))
   ALL_CFLAGS += -DLP_WITH_CUDA
-  $(BUILD)/obj/host/%_cuda.c.o: PKG_CFLAGS += -isystem $(CUDA_HOME)/include
+  BENCHES += $(patsubst bench/%.c,$(BUILD)/bench/%,$(CUDA_BENCH))
+  $(BUILD)/obj/host/%_cuda.c.o $(BUILD)/obj/bench/%_cuda.c.o: PKG_CFLAGS += -isystem $(CUDA_HOME)/include
   LIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -lrt -lstdc++
 else
   CUDA_NOTE := without CUDA$(if $(CU_SRC),$(if $(NVCC),, (no nvcc found)))
