@@ -40,7 +40,8 @@ CUDA_C  := $(wildcard host/*_cuda.c)
 LIB_SRC := $(filter-out $(CMD_SRC) $(CUDA_C),$(wildcard host/*.c kernels/*.c weights/*.c))
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 TEST_TOOLS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/tool_*.c))
-BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/bench_*.c))
+CUDA_BENCH := $(wildcard bench/bench_*_cuda.c)
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out $(CUDA_BENCH),$(wildcard bench/bench_*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 obj = $(patsubst %,$(BUILD)/obj/%.o,$(1))
@@ -56,7 +57,8 @@ ifeq ($(CUDA)$(if $(NVCC),1)$(if $(CU_SRC),1),111)
   CUDA_HOME := $(patsubst %/bin/nvcc,%,$(NVCC))
   LIB_OBJ += $(call obj,$(CU_SRC) $(CUDA_C))
   ALL_CFLAGS += -DLP_WITH_CUDA
-  $(BUILD)/obj/host/%_cuda.c.o: PKG_CFLAGS += -isystem $(CUDA_HOME)/include
+  BENCHES += $(patsubst bench/%.c,$(BUILD)/bench/%,$(CUDA_BENCH))
+  $(BUILD)/obj/host/%_cuda.c.o $(BUILD)/obj/bench/%_cuda.c.o: PKG_CFLAGS += -isystem $(CUDA_HOME)/include
   LIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -lrt -lstdc++
 else
   CUDA_NOTE := without CUDA$(if $(CU_SRC),$(if $(NVCC),, (no nvcc found)))
@@ -88,7 +90,7 @@ $(BUILD)/obj/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)
 	$(NVCC) -std=c++17 -O3 -fmad=false -lineinfo $(CUDA_ARCH) -Xptxas -v -Xcompiler -fPIC,-Wall,-Wextra -I. \
 	  -MD -MP -c -o $@ $< 2> $(@:.o=.ptxas) || { cat $(@:.o=.ptxas) >&2; exit 1; }
-	@grep -E '(warning|error) *[:#]' $(@:.o=.ptxas) >&2; test -z "$(filter 1,$(WERROR))" || ! grep -qE 'warning *[:#]' $(@:.o=.ptxas)
+	@! grep -v '^ptxas info' $(@:.o=.ptxas) | grep -E 'warning|error' >&2 || test "$(WERROR)" != 1
 
 $(BUILD)/liblipopose.a: $(LIB_OBJ)
 	@rm -f $@

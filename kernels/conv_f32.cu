@@ -71,7 +71,7 @@ static __device__ __forceinline__ void add(float (&acc)[ROWS][4], const float *i
     }
 }
 
-static __global__ void __launch_bounds__(128) conv_f32(lp_conv_call c)
+static __global__ void __launch_bounds__(128, 3) conv_f32(lp_conv_call c)
 {
     __shared__ float4 pixels[(ROWS + 2) * (COLS + 2) * PITCH / 4];
     __shared__ float4 k[9 * 16 * OUT / 4];

@@ -208,7 +208,7 @@ static const struct {
 } nets[] = {{4, {1, 6, 12, 20}, 16, 48},
             {3, {3, 32, 16}, 16, 18},
             {5, {2, 32, 48, 64, 80}, 8, 24},
-            {5, {2, 32, 64, 128, 256}, 32, 48}};
+            {5, {2, 32, 64, 128, 256}, 16, 48}};
 #define NETS (sizeof nets / sizeof *nets)
 
 static void against_ref(void **state)
