@@ -67,6 +67,11 @@ size_t lp_unet_cuda_need(const lp_unet_cuda *net, int n, int ly, int lx)
     return lay_out(net, n, ly, lx, NULL, &a);
 }
 
+void lp_unet_cuda_set_rows(lp_unet_cuda *net, int rows)
+{
+    net->warp_rows = rows;
+}
+
 size_t lp_unet_cuda_bytes(const lp_unet_cuda *net)
 {
     return net->weight_bytes + net->act_bytes;
@@ -120,7 +125,12 @@ static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, i
 {
     const lp_cuda_block *d = &net->down[l];
     int last = l + 1 == net->levels, e;
-    lp_conv_call c = {.n = n, .h = ly >> l, .w = lx >> l, .cout = net->C[l]}, k;
+    lp_conv_call c = {.n = n,
+                      .h = ly >> l,
+                      .w = lx >> l,
+                      .cout = net->C[l],
+                      .rows = net->warp_rows},
+                 k;
 
     if (l == 0) {
         e = lp_first_cuda(a->b, d_x, net->first_k, net->first_b, d->scale0, d->shift0, n, net->nin,
@@ -184,7 +194,13 @@ static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int
     int below_c = deepest ? net->C[l] : net->C[l + 1];
     const void *below = deepest ? a->x[l] : l + 2 == net->levels ? a->top : a->x[l + 1];
     unsigned char *z = deepest ? a->top : a->x[l];
-    lp_conv_call c = {.n = n, .h = ly >> l, .w = lx >> l, .cin = net->C[l], .cout = net->C[l]}, k;
+    lp_conv_call c = {.n = n,
+                      .h = ly >> l,
+                      .w = lx >> l,
+                      .cin = net->C[l],
+                      .cout = net->C[l],
+                      .rows = net->warp_rows},
+                 k;
 
     k = c;
     k.cin = below_c;

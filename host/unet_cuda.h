@@ -40,6 +40,11 @@ lp_status lp_unet_cuda_run(lp_unet_cuda *net, const float *d_x, const lp_tile_gr
                            int n_groups, float *d_y, float *d_styles, lp_stream stream,
                            lp_err *err);
 
+/* Rows of a warp of the bfloat16 convolutions (kernels/conv.h): 0, the kernels' choice, which is
+ * meant for 160 KB of shared memory to a multiprocessor and more; 4 where it is 100 KB. Same bits.
+ */
+void lp_unet_cuda_set_rows(lp_unet_cuda *net, int rows);
+
 /* Device memory that the network holds now: weights and activations. */
 size_t lp_unet_cuda_bytes(const lp_unet_cuda *net);
 

@@ -21,7 +21,7 @@ typedef struct {
 
 struct lp_unet_cuda {
     lp_cuda_memory mem;
-    int levels, nin, nout, S, bf16;
+    int levels, nin, nout, S, bf16, warp_rows;
     int C[LP_CUDA_LEVELS]; /* padded (lp_conv_pad) */
     lp_cuda_block down[LP_CUDA_LEVELS], up[LP_CUDA_LEVELS];
     float *first_k, *first_b, *proj_k; /* down[0]: conv_0 and proj in float32 */

@@ -1,4 +1,4 @@
-/* unet_layers - the weights of the U-Net's blocks as the CPU back end uses them: batch norms
+/* unet_layers - the weights of the U-Net's blocks as the back ends use them: batch norms
  * folded into the convolution next to them where that is exact. */
 #ifndef LP_UNET_LAYERS_H
 #define LP_UNET_LAYERS_H

@@ -235,8 +235,8 @@ static void against_ref(void **state)
     }
 }
 
-/* Tiles of several sizes in one call, in memory for all, for two and for one: the bits of each tile
- * alone. */
+/* Tiles of several sizes in one call, in memory for all, for two and for one, with either shape
+ * of a warp: the bits of each tile alone. */
 static void same_bits(void **state)
 {
     static const lp_tile_group group[] = {{3, 16, 24}, {1, 8, 8}, {2, 8, 16}};
@@ -271,6 +271,7 @@ static void same_bits(void **state)
             lp_unet_cuda *other = new_net(w, bf16, max_bytes, &k);
 
             simt_set_seed(10 + (uint64_t)way);
+            lp_unet_cuda_set_rows(other, way == 1 ? 4 : way == 2 ? 7 : 0);
             memset(y, 0xff, 3 * PX * sizeof *y);
             run(other, x, group, GROUPS, y, s);
             if (way == 2) assert_int_equal(k.used, weights + one);
