@@ -28,8 +28,8 @@ typedef struct {
     const float *d_flow_error;   /* [n + 1], NaN where there was no QC */
 } lp_masks_tables;
 
-/* Bytes of device memory for one call, aligned to 256: about 36 per pixel of the network output,
- * and up to 4 per pixel of the image. */
+/* Bytes of device memory for one call, aligned to 256: about 34 per pixel of the network output (27
+ * of them for the flow check), and 4 more where the image has another size. */
 size_t lp_masks_cuda_scratch(int Ly, int Lx, int out_Ly, int out_Lx);
 
 /* d_yf [3][Ly][Lx] float32: flows y, x, then cellprob; not changed. d_labels [out_Ly][out_Lx]: as

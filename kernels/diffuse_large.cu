@@ -70,7 +70,7 @@ static __device__ inline int outside(int v, int lo, int hi)
 }
 
 /* Steps t0 + 1 .. t0 + STEPS. shared: STRIDE * STRIDE doubles. */
-static __global__ void __launch_bounds__(THREADS, 4)
+static __global__ void __launch_bounds__(THREADS, 3)
     diffuse_tiles(double *__restrict__ to, const double *__restrict__ from,
                   const uint32_t *__restrict__ labels, const lp_label_info *info,
                   const int2 *centre, const uint2 *items, int t0, int Ly, int Lx)

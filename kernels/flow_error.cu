@@ -22,8 +22,15 @@ struct sums {
     double a, b; /* of y and of x */
 };
 
+/* v / 5.0f, of every float: a fifth of one is never halfway between two. A division would call code
+ * that costs registers. */
+static __device__ inline float fifth(float v)
+{
+    return (float)(v * 0.2);
+}
+
 struct flows_off {
-    double *err;
+    double *sum_y, *sum_x; /* [n + 1] */
     const float *mu, *flows;
     const uint32_t *labels;
     int64_t plane;
@@ -32,7 +39,7 @@ struct flows_off {
     __device__ double square(int64_t i) const
     {
         const float v = flows[i];
-        const double d = mu[i] - (double)(isfinite(v) ? v / 5.0f : 0.0f);
+        const double d = mu[i] - (double)(isfinite(v) ? fifth(v) : 0.0f);
 
         return d * d;
     }
@@ -40,9 +47,10 @@ struct flows_off {
     {
         return {square(i), square(plane + i)};
     }
-    __device__ void done(uint32_t l, uint32_t count, sums s) const
+    __device__ void done(uint32_t l, sums s) const
     {
-        err[l] = count ? s.a / count + s.b / count : NAN;
+        sum_y[l] = s.a;
+        sum_x[l] = s.b;
     }
 };
 
@@ -98,7 +106,7 @@ static __global__ void __launch_bounds__(32 * WARPS)
         all.a += s.a;
         all.b += s.b;
     }
-    if (lane == 0) p.done((uint32_t)l, f.count, all);
+    if (lane == 0) p.done((uint32_t)l, all);
 }
 
 /* shared: TALL_WARPS sums. */
@@ -128,7 +136,7 @@ static __global__ void __launch_bounds__(32 * TALL_WARPS)
                 }
             __syncthreads();
         }
-        if (threadIdx.x == 0) p.done(l, f.count, all);
+        if (threadIdx.x == 0) p.done(l, all);
     }
 }
 
@@ -147,19 +155,34 @@ static int add_up(flows_off p, const lp_label_info *info, uint32_t n, int Ly, ui
                      TALL_WARPS * sizeof(sums), stream, p, tall, info);
 }
 
+static __global__ void __launch_bounds__(THREADS)
+    flow_error_mean(double *err, const double *sum_x, const lp_label_info *info, uint32_t n)
+{
+    const int64_t l = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+
+    if (l > n) return;
+    const uint32_t count = l ? info[l].count : 0;
+
+    err[l] = count ? err[l] / count + sum_x[l] / count : NAN;
+}
+
 size_t lp_flow_error_scratch_cuda(uint32_t n)
 {
-    return ((size_t)n + 1) * sizeof(uint32_t);
+    return ((size_t)n + 1) * (sizeof(double) + sizeof(uint32_t));
 }
 
 int lp_flow_error_cuda(double *d_err, const float *d_mu, const float *d_flows,
                        const uint32_t *d_labels, const lp_label_info *d_info, uint32_t n, int Ly,
                        int Lx, void *d_scratch, lp_stream stream)
 {
-    const flows_off p = {d_err, d_mu, d_flows, d_labels, (int64_t)Ly * Lx, Lx};
+    double *sum_x = (double *)d_scratch;
+    const flows_off p = {d_err, sum_x, d_mu, d_flows, d_labels, (int64_t)Ly * Lx, Lx};
+    int e;
 
     if (Ly < 1 || Lx < 1) return cudaErrorInvalidValue;
-    return add_up(p, d_info, n, Ly, (uint32_t *)d_scratch, stream);
+    if ((e = add_up(p, d_info, n, Ly, (uint32_t *)(sum_x + n + 1), stream))) return e;
+    return LP_LAUNCH(flow_error_mean, lp_blocks((int64_t)n + 1, THREADS), THREADS, 0, stream, d_err,
+                     sum_x, d_info, n);
 }
 
 static __global__ void __launch_bounds__(THREADS) flow_error_none(double *err, uint32_t n)

@@ -16,7 +16,7 @@
 void lp_flow_error_ref(double *err, const float *mu, const float *flows, const uint32_t *labels,
                        const lp_label_info *info, uint32_t n, int Ly, int Lx);
 
-/* On the device, the same bits. scratch: 4 bytes per label. */
+/* On the device, the same bits. scratch: 12 bytes per label. */
 size_t lp_flow_error_scratch_cuda(uint32_t n);
 int lp_flow_error_cuda(double *d_err, const float *d_mu, const float *d_flows,
                        const uint32_t *d_labels, const lp_label_info *d_info, uint32_t n, int Ly,
