@@ -88,7 +88,7 @@ $(BUILD)/obj/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)
 	$(NVCC) -std=c++17 -O3 -fmad=false -lineinfo $(CUDA_ARCH) -Xptxas -v -Xcompiler -fPIC,-Wall,-Wextra -I. \
 	  -MD -MP -c -o $@ $< 2> $(@:.o=.ptxas) || { cat $(@:.o=.ptxas) >&2; exit 1; }
-	@grep -E 'warning|error' $(@:.o=.ptxas) >&2; test -z "$(filter 1,$(WERROR))" || ! grep -q warning $(@:.o=.ptxas)
+	@! grep -v '^ptxas info' $(@:.o=.ptxas) | grep -E 'warning|error' >&2 || test "$(WERROR)" != 1
 
 $(BUILD)/liblipopose.a: $(LIB_OBJ)
 	@rm -f $@
