@@ -15,8 +15,8 @@ typedef struct {
 
     /* d_out: bytes of device memory, aligned to 256. LP_ENOMEM. */
     lp_status (*alloc)(void *user, size_t bytes, void **d_out, lp_err *err);
-    /* Takes NULL. What is queued may still use d. */
-    void (*free)(void *user, void *d);
+    /* d may be NULL, else has these bytes. What is queued may still use it. */
+    void (*free)(void *user, void *d, size_t bytes);
     /* In the order of the queue. src may be changed after the call. */
     lp_status (*put)(void *user, void *d_dst, const void *src, size_t bytes, lp_err *err);
     /* Waits for all that is queued before. */
@@ -30,6 +30,7 @@ typedef struct {
 typedef struct {
     const lp_device_mem *mem;
     void *piece[LP_DEVICE_PIECES];
+    size_t bytes[LP_DEVICE_PIECES];
     int n;
 } lp_device_pieces;
 

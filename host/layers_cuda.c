@@ -62,7 +62,7 @@ static lp_status means(lp_device_pieces *p, const lp_runs *r, uint32_t n_runs,
 }
 
 lp_status lp_layer_make_cuda(const lp_device_mem *mem, double diameter, int Ly, int Lx,
-                             const uint32_t *d_labels, uint32_t n, const float *flow_error,
+                             const uint32_t *d_labels, uint32_t n, const float *d_flow_error,
                              const float *d_cellprob, lp_layer *out, lp_err *err)
 {
     lp_device_pieces p = {.mem = mem};
@@ -86,10 +86,10 @@ lp_status lp_layer_make_cuda(const lp_device_mem *mem, double diameter, int Ly, 
         goto done;
     if (n_runs && (st = mem->get(mem->user, y.masks.run, r.run, n_runs * sizeof *r.run, err)))
         goto done;
-    for (l = 0; l < n; l++) {
-        y.flow_error[l] = flow_error ? flow_error[l] : NAN;
-        y.cellprob[l] = NAN;
-    }
+    for (l = 0; l < n; l++) y.flow_error[l] = y.cellprob[l] = NAN;
+    if (d_flow_error && n &&
+        (st = mem->get(mem->user, y.flow_error, d_flow_error, n * sizeof *d_flow_error, err)))
+        goto done;
     if (d_cellprob && (st = means(&p, &r, n_runs, d_cellprob, Lx, y.cellprob, err))) goto done;
     *out = y;
     memset(&y, 0, sizeof y);

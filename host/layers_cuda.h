@@ -6,11 +6,12 @@
 #include "device_mem.h"
 #include "layers.h"
 
-/* d_labels [Ly][Lx], values 0 .. n; d_cellprob [Ly][Lx], logit, may be NULL; flow_error [n] is in
- * host memory and may be NULL. The caller frees *out with lp_layer_clear. LP_EARG for a diameter
- * that is not positive, LP_ENOMEM: the device needs 48 bytes per run for a while. */
+/* d_labels [Ly][Lx], values 0 .. n; d_flow_error [n] and d_cellprob [Ly][Lx], logit, may be NULL;
+ * all of it is there when what is queued on mem's stream is done. The caller frees *out with
+ * lp_layer_clear. LP_EARG for a diameter that is not positive, LP_ENOMEM: the device needs 48 bytes
+ * per run for a while. */
 lp_status lp_layer_make_cuda(const lp_device_mem *mem, double diameter, int Ly, int Lx,
-                             const uint32_t *d_labels, uint32_t n, const float *flow_error,
+                             const uint32_t *d_labels, uint32_t n, const float *d_flow_error,
                              const float *d_cellprob, lp_layer *out, lp_err *err);
 
 /* The runs of d_labels, of which there are n_runs; the pointers of *out are to pieces of p. */

@@ -27,7 +27,7 @@ static void close_cuda(lp_merge_work **pw)
     lp_merge_work *w = pw ? *pw : NULL;
 
     if (!w) return;
-    w->held.mem->free(w->held.mem->user, w->d_seed);
+    w->held.mem->free(w->held.mem->user, w->d_seed, w->room * sizeof *w->d_seed);
     lp_device_drop(&w->held, 0);
     free(w);
     *pw = NULL;
@@ -134,12 +134,12 @@ static lp_status grow_seeds(lp_merge_work *w, uint32_t n, lp_err *err)
     if ((st = lp_merge_cuda_get(w, old, w->d_seed, bytes, err))) goto done;
     if ((st = m->alloc(m->user, room * sizeof *old, &d, err))) goto done;
     if (bytes && (st = m->put(m->user, d, old, bytes, err))) goto done;
-    m->free(m->user, w->d_seed);
+    m->free(m->user, w->d_seed, w->room * sizeof *old);
     w->d_seed = d;
     w->room = (uint32_t)room;
     d = NULL;
 done:
-    m->free(m->user, d);
+    m->free(m->user, d, room * sizeof *old);
     free(old);
     return st;
 }

@@ -9,7 +9,8 @@
 
 typedef struct {
     int held;
-    int fail_at; /* the alloc that fails: 1 the next one; 0 none */
+    size_t bytes; /* held */
+    int fail_at;  /* the alloc that fails: 1 the next one; 0 none */
 } host_mem_state;
 
 static lp_status host_alloc(void *user, size_t bytes, void **d, lp_err *err)
@@ -21,12 +22,17 @@ static lp_status host_alloc(void *user, size_t bytes, void **d, lp_err *err)
     assert_non_null(*d);
     memset(*d, 0xa7, bytes);
     s->held++;
+    s->bytes += bytes;
     return LP_OK;
 }
 
-static void host_free(void *user, void *d)
+static void host_free(void *user, void *d, size_t bytes)
 {
-    ((host_mem_state *)user)->held -= d != NULL;
+    host_mem_state *s = user;
+
+    if (!d) return;
+    s->held--;
+    s->bytes -= bytes;
     free(d);
 }
 

@@ -78,7 +78,7 @@ static void layers(void **state)
                 assert_int_equal(
                     lp_layer_make_cuda(&mem, 30, s.Ly, s.Lx, s.lb, s.n, error, prob, &b, NULL),
                     LP_OK);
-                assert_int_equal(held.held, 0);
+                assert_true(held.held == 0 && held.bytes == 0);
                 assert_true(a.diameter == b.diameter && b.masks.n == n);
                 assert_memory_equal(b.masks.first, a.masks.first, (n + 1) * 8);
                 assert_memory_equal(b.masks.run, a.masks.run, a.masks.first[n] * sizeof(lp_run));
@@ -115,7 +115,7 @@ static void particles(void **state)
                 assert_int_equal(lp_measure_particles_cuda(&mem, s.lb, s.n, s.Ly, s.Lx, image, prob,
                                                            s.error, 40, 30, &b, &m, NULL),
                                  LP_OK);
-                assert_int_equal(held.held, 0);
+                assert_true(held.held == 0 && held.bytes == 0);
                 assert_int_equal(m, n);
                 assert_memory_equal(b, a, (size_t)n * sizeof *a);
                 free(b);
@@ -171,7 +171,7 @@ static void no_room(void **state)
     (void)state;
     for (what = 0; what < 2; what++)
         for (k = 1;; k++) {
-            host_mem_state held = {0, k};
+            host_mem_state held = {0, 0, k};
             lp_device_mem mem = host_mem(&held);
             lp_particle *p = NULL;
             lp_layer y = {0};
@@ -181,7 +181,7 @@ static void no_room(void **state)
                      : lp_measure_particles_cuda(&mem, s.lb, s.n, s.Ly, s.Lx, s.image, NULL, NULL,
                                                  0, 30, &p, &n, NULL);
 
-            assert_int_equal(held.held, 0);
+            assert_true(held.held == 0 && held.bytes == 0);
             free(p);
             lp_layer_clear(&y);
             if (!st) break;
