@@ -95,6 +95,10 @@ typedef struct {
      * comes back from the device. The caller frees *layer with lp_layer_clear. */
     lp_status (*layer)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                        const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err);
+    /* lp_merge (lipopose.h), the same bytes. */
+    lp_status (*merge)(lp_device *dev, const lp_layers *s, const lp_merge_options *o,
+                       lp_merged *out, lp_err *err);
+    int mask_threads; /* calls of masks and layer side by side, at most; 0: as many as threads */
 } lp_backend;
 
 /* The back end of that name ("auto": the fastest that this machine has), or LP_EMISSING /

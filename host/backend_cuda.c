@@ -12,7 +12,11 @@
 #include "../kernels/resize.h"
 #include "../kernels/style_sum.h"
 #include "card_cuda.h"
+#include "card_mem_cuda.h"
+#include "layers_cuda.h"
 #include "masks_cuda.h"
+#include "merge.h"
+#include "merge_cuda.h"
 #include "plans_cuda.h"
 #include "unet_cuda.h"
 
@@ -199,7 +203,7 @@ static int cuda_batch(const lp_device *d)
     /* About 1 MB of input and output per tile; the activations are the network's affair. */
     size_t left = lp_card_left(d->card);
 
-    return left >= (size_t)4 << 30 ? 256 : left >= (size_t)1 << 30 ? 64 : 16;
+    return left >= (size_t)2 << 30 ? 64 : 16;
 }
 
 static size_t cuda_peak(const lp_device *d)
@@ -410,50 +414,143 @@ static lp_status masks_on_cpu(lp_device *d, const lp_buf *yf, int Ly, int Lx, in
     return st;
 }
 
+/* Labels of one image on the device, in a lane. */
+typedef struct {
+    lane *l;
+    uint32_t *d_labels; /* [out_Ly][out_Lx] */
+    void *d_scratch;    /* holds the tables */
+    size_t label_bytes, scratch_bytes;
+    lp_masks_tables t;
+} found_masks;
+
+static void drop_found(lp_device *d, found_masks *f, int failed)
+{
+    if (!f->l) return;
+    if (failed) cudaStreamSynchronize(f->l->stream); /* yf may be freed now */
+    lp_card_free(d->card, f->d_labels, f->label_bytes, f->l->stream);
+    lp_card_free(d->card, f->d_scratch, f->scratch_bytes, f->l->stream);
+    lane_give(d, f->l);
+}
+
+/* drop_found ends it, also after a failure. */
+static lp_status find_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                            const lp_masks_options *o, found_masks *f, lp_err *err)
+{
+    lp_masks_device md = {NULL, lane_get, reason};
+    void *labels = NULL;
+    lp_status st;
+
+    f->scratch_bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx);
+    f->label_bytes = (size_t)out_Ly * out_Lx * sizeof(uint32_t);
+    if ((st = lane_take(d, &f->l, err))) return st;
+    if ((st = lp_card_alloc(d->card, f->scratch_bytes, f->l->stream, &f->d_scratch, err)))
+        return st;
+    if ((st = lp_card_alloc(d->card, f->label_bytes, f->l->stream, &labels, err))) return st;
+    f->d_labels = labels;
+    return lp_masks_cuda(&md, yf->d_data, Ly, Lx, out_Ly, out_Lx, o, f->d_labels, &f->t,
+                         f->d_scratch, f->l->stream, err);
+}
+
 static lp_status cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                             const lp_masks_options *o, lp_labels *masks, float **flow_error,
                             uint32_t *n, lp_err *err)
 {
-    size_t scratch = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx), px = (size_t)out_Ly * out_Lx;
-    lp_masks_device md = {NULL, lane_get, reason};
-    void *d_scratch = NULL, *d_labels = NULL;
-    lp_masks_tables t = {0};
+    found_masks f = {0};
     lp_labels found = {0};
     float *errors = NULL;
-    lane *l = NULL;
     lp_status st;
 
     if (o->compat_cellpose3)
         return masks_on_cpu(d, yf, Ly, Lx, out_Ly, out_Lx, o, masks, flow_error, n, err);
-    if ((st = lane_take(d, &l, err))) return st;
-    if ((st = lp_card_alloc(d->card, scratch, l->stream, &d_scratch, err))) goto done;
-    if ((st = lp_card_alloc(d->card, px * sizeof(uint32_t), l->stream, &d_labels, err))) goto done;
-    if ((st = lp_masks_cuda(&md, yf->d_data, Ly, Lx, out_Ly, out_Lx, o, d_labels, &t, d_scratch,
-                            l->stream, err)))
-        goto done;
+    if ((st = find_masks(d, yf, Ly, Lx, out_Ly, out_Lx, o, &f, err))) goto done;
     if ((st = lp_labels_new(&found, out_Ly, out_Lx, err))) goto done;
-    if ((st = lp_stage_get(l->stage, found.data, d_labels, px * sizeof(uint32_t), err))) goto done;
+    if ((st = lp_stage_get(f.l->stage, found.data, f.d_labels, f.label_bytes, err))) goto done;
     if (flow_error) {
-        if (!(errors = malloc(((size_t)t.n + 1) * sizeof *errors))) {
-            st = lp_fail_mem(err, "masks", 4.0 * t.n);
+        if (!(errors = malloc(((size_t)f.t.n + 1) * sizeof *errors))) {
+            st = lp_fail_mem(err, "masks", 4.0 * f.t.n);
             goto done;
         }
-        if ((st = lp_stage_get(l->stage, errors, t.d_flow_error + 1, t.n * sizeof *errors, err)))
+        if ((st = lp_stage_get(f.l->stage, errors, f.t.d_flow_error + 1, f.t.n * sizeof *errors,
+                               err)))
             goto done;
         *flow_error = errors;
         errors = NULL;
     }
     *masks = found;
     memset(&found, 0, sizeof found);
-    if (n) *n = t.n;
+    if (n) *n = f.t.n;
 done:
-    if (st) cudaStreamSynchronize(l->stream); /* yf may be freed now */
+    drop_found(d, &f, st != LP_OK);
     free(errors);
     lp_labels_free(&found);
-    lp_card_free(d->card, d_labels, px * sizeof(uint32_t), l->stream);
-    lp_card_free(d->card, d_scratch, scratch, l->stream);
-    lane_give(d, l);
     return st;
+}
+
+static lp_status layer_on_cpu(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly,
+                              int out_Lx, const lp_masks_options *o, double diameter,
+                              lp_layer *layer, lp_err *err)
+{
+    size_t bytes = (size_t)3 * Ly * Lx * sizeof(float);
+    float *host = malloc(bytes);
+    lp_status st;
+
+    if (!host) return lp_fail_mem(err, "flows", (double)bytes);
+    if (!(st = cuda_get(d, host, yf, 0, bytes, err)))
+        st = lp_layer_compute(host, Ly, Lx, out_Ly, out_Lx, o, diameter, layer, err);
+    free(host);
+    return st;
+}
+
+static lp_status cuda_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                            const lp_masks_options *o, double diameter, lp_layer *layer,
+                            lp_err *err)
+{
+    const float *d_cellprob = (const float *)yf->d_data + (size_t)2 * Ly * Lx;
+    size_t bytes = (size_t)out_Ly * out_Lx * sizeof(float);
+    void *d_full = NULL;
+    found_masks f = {0};
+    lp_card_queue q;
+    lp_device_mem mem;
+    lp_status st;
+
+    if (o->compat_cellpose3)
+        return layer_on_cpu(d, yf, Ly, Lx, out_Ly, out_Lx, o, diameter, layer, err);
+    if ((st = find_masks(d, yf, Ly, Lx, out_Ly, out_Lx, o, &f, err))) goto done;
+    if (Ly != out_Ly || Lx != out_Lx) {
+        if ((st = lp_card_alloc(d->card, bytes, f.l->stream, &d_full, err))) goto done;
+        if ((st = lp_card_check(d->card,
+                                lp_resize_cuda(d_full, d_cellprob, 1, Ly, Lx, out_Ly, out_Lx,
+                                               f.l->stream),
+                                "resize", err)))
+            goto done;
+        d_cellprob = d_full;
+    }
+    q = (lp_card_queue){d->card, f.l->stream, f.l->stage};
+    mem = lp_card_mem(&q);
+    st = lp_layer_make_cuda(&mem, diameter, out_Ly, out_Lx, f.d_labels, f.t.n,
+                            f.t.d_flow_error + 1, d_cellprob, layer, err);
+done:
+    if (d_full) lp_card_free(d->card, d_full, bytes, f.l->stream);
+    drop_found(d, &f, st != LP_OK);
+    return st;
+}
+
+/* Where the device has no room, the CPU merges: the bytes are the same. */
+static lp_status cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
+                            lp_merged *out, lp_err *err)
+{
+    lp_card_queue q = {.card = d->card};
+    lane *l = NULL;
+    lp_device_mem mem;
+    lp_status st;
+
+    if ((st = lane_take(d, &l, err))) return st;
+    q.stream = l->stream;
+    q.stage = l->stage;
+    mem = lp_card_mem(&q);
+    st = lp_merge_on(&lp_merge_stages_cuda, &mem, s, o, out, err);
+    lane_give(d, l);
+    return st == LP_ENOMEM ? lp_merge(s, o, out, err) : st;
 }
 
 const lp_backend lp_backend_cuda = {
@@ -476,4 +573,7 @@ const lp_backend lp_backend_cuda = {
     .tile_average = cuda_tile_average,
     .style_add = cuda_style_add,
     .masks = cuda_masks,
+    .layer = cuda_layer,
+    .merge = cuda_merge,
+    .mask_threads = 2,
 };

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../kernels/resize.h"
+
 lp_status lp_layers_new(int Ly, int Lx, lp_layers **out, lp_err *err)
 {
     lp_layers *s;
@@ -104,6 +106,33 @@ lp_status lp_layer_make(double diameter, int Ly, int Lx, const uint32_t *labels,
 done:
     free(next);
     lp_layer_clear(&y);
+    return st;
+}
+
+lp_status lp_layer_compute(const float *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                           const lp_masks_options *o, double diameter, lp_layer *out, lp_err *err)
+{
+    const float *cellprob = yf + (size_t)2 * Ly * Lx;
+    float *flow_error = NULL, *full = NULL;
+    lp_labels masks = {0};
+    uint32_t n;
+    lp_status st =
+        lp_masks_compute(yf, cellprob, Ly, Lx, out_Ly, out_Lx, o, &masks, &flow_error, &n, err);
+
+    if (st) return st;
+    if (Ly != out_Ly || Lx != out_Lx) { /* its mean needs the plane at the image's size */
+        if (!(full = malloc((size_t)out_Ly * out_Lx * sizeof *full))) {
+            st = lp_fail_mem(err, "cellprob", 4.0 * out_Ly * out_Lx);
+            goto done;
+        }
+        lp_resize_ref(full, cellprob, 1, Ly, Lx, out_Ly, out_Lx);
+        cellprob = full;
+    }
+    st = lp_layer_make(diameter, out_Ly, out_Lx, masks.data, n, flow_error, cellprob, out, err);
+done:
+    lp_labels_free(&masks);
+    free(flow_error);
+    free(full);
     return st;
 }
 

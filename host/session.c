@@ -418,6 +418,19 @@ lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int 
     return st;
 }
 
+lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const lp_merge_options *o,
+                           lp_merged *out, lp_err *err)
+{
+    return s->s->be->merge(s->dev, layers, o, out, err);
+}
+
+int lp_session_mask_threads(const lp_session *s)
+{
+    int most = s->s->be->mask_threads;
+
+    return most && most < s->s->threads ? most : s->s->threads;
+}
+
 int lp_session_threads(const lp_session *s)
 {
     return s->s->threads;
