@@ -129,35 +129,40 @@ static void chains(void **state)
     lp_layers_free(&s);
 }
 
-/* Which of two seeds a mask joins, where there is hardly a difference: masks are runs of one row.
- * The last one overlaps the first with 45002 / 90003 and the second with 45001 / 90001, which is
- * 1.2e-10 more; or both alike. */
+/* Which of two seeds a mask joins, where there is hardly a difference: masks are runs of one row,
+ * three to a row. The third overlaps the first with 45002 / 90003 and the second with 45001 /
+ * 90001, which is 1.2e-10 more; or both alike. */
 static void close_calls(void **state)
 {
-    enum { LX_LONG = 120000 };
-    static uint32_t masks[LX_LONG];
+    enum { ROWS = 6, N = 3 * ROWS, LX_LONG = 120000 };
+    static uint32_t masks[ROWS * LX_LONG];
     int alike;
 
     (void)state;
     for (alike = 0; alike < 2; alike++) {
-        const lp_run run[3] = {
-            {0, 54998 + alike, 110003 - 2 * alike}, {0, 9999, 65001}, {0, 20000, 100000}};
-        lp_group_mask mask[3];
+        lp_group_mask mask[N];
         lp_layers *s = NULL;
         size_t bytes;
-        uint32_t want[3], got[3], n, i;
+        uint32_t want[N], got[N], n, i;
         void *scratch;
+        lp_run run[N];
 
-        assert_int_equal(lp_layers_new(1, LX_LONG, &s, NULL), LP_OK);
-        for (i = 0; i < 3; i++) {
-            lp_runs_box box = {run[i].x1 - run[i].x0, 0, 1, run[i].x0, run[i].x1};
+        assert_int_equal(lp_layers_new(ROWS, LX_LONG, &s, NULL), LP_OK);
+        for (i = 0; i < N; i++) {
+            const lp_run kind[3] = {
+                {0, 54998 + alike, 110003 - 2 * alike}, {0, 9999, 65001}, {0, 20000, 100000}};
+            int y = (int)(i % ROWS);
+            lp_runs_box box;
 
+            run[i] = kind[i / ROWS];
+            run[i].y = y;
+            box = (lp_runs_box){run[i].x1 - run[i].x0, y, y + 1, run[i].x0, run[i].x1};
             mask[i] = (lp_group_mask){&run[i], 1, box};
         }
-        bytes = lp_group_assign_scratch(mask, 3, 1, LX_LONG);
+        bytes = lp_group_assign_scratch(mask, N, ROWS, LX_LONG);
         scratch = malloc(bytes);
-        assert_int_equal(lp_group_assign_ref(want, mask, 3, 0.3, 1, LX_LONG, scratch), 2);
-        assert_int_equal(want[2], alike ? 0 : 1);
+        assert_int_equal(lp_group_assign_ref(want, mask, N, 0.3, ROWS, LX_LONG, scratch), 2 * ROWS);
+        assert_int_equal(want[2 * ROWS], alike ? 0 : ROWS);
         free(scratch);
         SIMT_SEEDS(seed)
         {
@@ -166,8 +171,8 @@ static void close_calls(void **state)
             lp_merge_work *w = NULL;
 
             assert_int_equal(lp_merge_stages_cuda.open(&mem, s, masks, &w, NULL), LP_OK);
-            assert_int_equal(lp_merge_stages_cuda.group(w, mask, 3, 0.3, got, &n, NULL), LP_OK);
-            assert_int_equal(n, 2);
+            assert_int_equal(lp_merge_stages_cuda.group(w, mask, N, 0.3, got, &n, NULL), LP_OK);
+            assert_int_equal(n, 2 * ROWS);
             assert_memory_equal(got, want, sizeof want);
             lp_merge_stages_cuda.close(&w);
         }
