@@ -1,7 +1,8 @@
 /* backend_cuda - the back end of one GPU: kernels/ queued on a stream per opened device.
  *
- * Kernels, copies and buffers of a device are in the order of its stream. A network is used by
- * several devices: its activations are one thing, so that an event keeps their work apart. */
+ * Kernels, copies and buffers of a device are in the order of its stream; masks, which several
+ * threads may compute at a time, have streams of their own. A network is used by several devices:
+ * its activations are one thing, so that an event keeps their work apart. */
 #include <cuda_runtime_api.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,25 +12,27 @@
 #include "../kernels/resize.h"
 #include "../kernels/style_sum.h"
 #include "card_cuda.h"
+#include "masks_cuda.h"
+#include "plans_cuda.h"
 #include "unet_cuda.h"
 
-#define PLANS 64
-
-/* A tiling's arrays on the device. They follow from the numbers, so that equal ones are found
- * again: a run of many diameters has as many tilings, for every image the same. */
-typedef struct {
-    lp_tile_grid grid; /* arrays: on the device */
-    void *d_mem;
-    size_t bytes;
-} plan_copy;
+/* A stream for masks, used by one thread at a time. */
+typedef struct lane {
+    struct lane *next;
+    lp_card *card;
+    cudaStream_t stream;
+    cudaEvent_t begin;
+    lp_stage *stage;
+} lane;
 
 struct lp_device {
     lp_card *card;
     cudaStream_t stream;
     lp_stage *stage;
     pthread_mutex_t stage_lock;
-    plan_copy plan[PLANS];
-    int next_plan;
+    lp_plans plans;
+    pthread_mutex_t lane_lock;
+    lane *lanes; /* those that nobody uses */
 };
 
 struct lp_buf {
@@ -94,17 +97,66 @@ static const char *reason(int e)
     return cudaGetErrorString((cudaError_t)e);
 }
 
+static void lane_free(lane *l)
+{
+    cudaSetDevice(l->card->device);
+    lp_stage_free(&l->stage);
+    if (l->begin) cudaEventDestroy(l->begin);
+    if (l->stream) cudaStreamDestroy(l->stream);
+    free(l);
+}
+
+/* A lane whose work comes after what is queued on the device now. */
+static lp_status lane_take(lp_device *d, lane **out, lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+    lane *l;
+    int e = 0;
+
+    if (st) return st;
+    pthread_mutex_lock(&d->lane_lock);
+    if ((l = d->lanes)) d->lanes = l->next;
+    pthread_mutex_unlock(&d->lane_lock);
+    if (!l) {
+        if (!(l = calloc(1, sizeof *l))) return lp_fail_mem(err, "masks", sizeof *l);
+        l->card = d->card;
+        if (!(e = cudaStreamCreateWithFlags(&l->stream, cudaStreamNonBlocking)))
+            e = cudaEventCreateWithFlags(&l->begin, cudaEventDisableTiming);
+        if (!e) st = lp_stage_new(d->card, l->stream, &l->stage, err);
+    }
+    if (!st && !e) e = cudaEventRecord(l->begin, d->stream);
+    if (!st && !e) e = cudaStreamWaitEvent(l->stream, l->begin, 0);
+    if (!st && !(st = lp_card_check(d->card, e, "masks", err)))
+        *out = l;
+    else
+        lane_free(l);
+    return st;
+}
+
+static void lane_give(lp_device *d, lane *l)
+{
+    if (!l) return;
+    pthread_mutex_lock(&d->lane_lock);
+    l->next = d->lanes;
+    d->lanes = l;
+    pthread_mutex_unlock(&d->lane_lock);
+}
+
 static void cuda_close(lp_device **pd)
 {
     lp_device *d = pd ? *pd : NULL;
-    int i;
+    lane *l;
 
     if (!d) return;
+    while ((l = d->lanes)) {
+        d->lanes = l->next;
+        lane_free(l);
+    }
+    pthread_mutex_destroy(&d->lane_lock);
     if (d->stream) {
         cudaSetDevice(d->card->device);
         cudaStreamSynchronize(d->stream);
-        for (i = 0; i < PLANS; i++)
-            lp_card_free(d->card, d->plan[i].d_mem, d->plan[i].bytes, d->stream);
+        lp_plans_free(&d->plans, d->card, d->stream);
         lp_stage_free(&d->stage);
         cudaStreamDestroy(d->stream);
     }
@@ -123,6 +175,7 @@ static lp_status cuda_open(const lp_backend_options *o, lp_device **out, lp_err 
     if (!d) return lp_fail_mem(err, "device", sizeof *d);
     if (!o) o = &none;
     pthread_mutex_init(&d->stage_lock, NULL);
+    pthread_mutex_init(&d->lane_lock, NULL);
     if (o->with) {
         d->card = o->with->card;
         lp_card_share(d->card);
@@ -278,59 +331,14 @@ static lp_status cuda_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nc
         "resize", err);
 }
 
-static int same_plan(const lp_tile_grid *a, const lp_tile_grid *b)
+static lp_status on_device(lp_device *d, const lp_tiling *plan, const lp_tile_grid **g, lp_err *err)
 {
-    return a->Ly == b->Ly && a->Lx == b->Lx && a->ypad == b->ypad && a->xpad == b->xpad &&
-           a->Lyt == b->Lyt && a->Lxt == b->Lxt && a->ly == b->ly && a->lx == b->lx &&
-           a->ny == b->ny && a->nx == b->nx && a->augment == b->augment;
-}
+    lp_status st = lp_card_use(d->card, err);
 
-/* *g: the plan with its arrays on the device. */
-static lp_status plan_on_device(lp_device *d, const lp_tiling *plan, const lp_tile_grid **g,
-                                lp_err *err)
-{
-    const lp_tile_grid *h = &plan->grid;
-    size_t n[4] = {(size_t)h->ly, (size_t)h->lx, (size_t)h->Lyt, (size_t)h->Lxt}, doubles, at = 0;
-    const double *from[4] = {h->ytaper, h->xtaper, h->ynavg, h->xnavg};
-    plan_copy *p, fresh = {.grid = *h};
-    double *mem, *dd;
-    int *starts, i;
-    lp_status st;
-
-    for (i = 0; i < PLANS; i++)
-        if (d->plan[i].d_mem && same_plan(&d->plan[i].grid, h)) {
-            *g = &d->plan[i].grid;
-            return LP_OK;
-        }
-    doubles = n[0] + n[1] + n[2] + n[3];
-    fresh.bytes = doubles * sizeof(double) + ((size_t)h->ny + (size_t)h->nx) * sizeof(int);
-    if (!(mem = malloc(fresh.bytes))) return lp_fail_mem(err, "tiles", (double)fresh.bytes);
-    if ((st = lp_card_alloc(d->card, fresh.bytes, d->stream, &fresh.d_mem, err))) goto done;
-    dd = fresh.d_mem;
-    for (i = 0; i < 4; at += n[i++]) memcpy(mem + at, from[i], n[i] * sizeof *mem);
-    starts = (int *)(mem + doubles);
-    memcpy(starts, h->ystart, (size_t)h->ny * sizeof *starts);
-    memcpy(starts + h->ny, h->xstart, (size_t)h->nx * sizeof *starts);
-    fresh.grid.ytaper = dd;
-    fresh.grid.xtaper = dd + n[0];
-    fresh.grid.ynavg = dd + n[0] + n[1];
-    fresh.grid.xnavg = dd + n[0] + n[1] + n[2];
-    fresh.grid.ystart = (const int *)(dd + doubles);
-    fresh.grid.xstart = fresh.grid.ystart + h->ny;
+    if (st) return st;
     pthread_mutex_lock(&d->stage_lock);
-    st = lp_stage_put(d->stage, fresh.d_mem, mem, fresh.bytes, err);
+    st = lp_plans_get(&d->plans, d->card, d->stage, d->stream, &plan->grid, g, err);
     pthread_mutex_unlock(&d->stage_lock);
-    if (st) {
-        lp_card_free(d->card, fresh.d_mem, fresh.bytes, d->stream);
-        goto done;
-    }
-    p = &d->plan[d->next_plan];
-    d->next_plan = (d->next_plan + 1) % PLANS;
-    lp_card_free(d->card, p->d_mem, p->bytes, d->stream);
-    *p = fresh;
-    *g = &p->grid;
-done:
-    free(mem);
     return st;
 }
 
@@ -338,9 +346,9 @@ static lp_status cuda_tile_cut(lp_device *d, lp_buf *tiles, size_t at, const lp_
                                const lp_tiling *plan, int first, int n, lp_err *err)
 {
     const lp_tile_grid *g;
-    lp_status st = lp_card_use(d->card, err);
+    lp_status st = on_device(d, plan, &g, err);
 
-    if (st || (st = plan_on_device(d, plan, &g, err))) return st;
+    if (st) return st;
     return lp_card_check(d->card,
                          lp_tile_cut_cuda((float *)tiles->d_data + at * (size_t)nchan, img->d_data,
                                           nchan, g, first, n, d->stream),
@@ -351,10 +359,10 @@ static lp_status cuda_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, si
                                    const lp_tiling *plan, int first, int n, lp_err *err)
 {
     const lp_tile_grid *g;
-    lp_status st = lp_card_use(d->card, err);
+    lp_status st = on_device(d, plan, &g, err);
     int e = 0;
 
-    if (st || (st = plan_on_device(d, plan, &g, err))) return st;
+    if (st) return st;
     if (first == 0)
         e = cudaMemsetAsync(yf->d_data, 0, (size_t)3 * g->Ly * g->Lx * sizeof(float), d->stream);
     if (!e)
@@ -377,9 +385,18 @@ static lp_status cuda_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles,
                          "style", err);
 }
 
-static lp_status cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                            const lp_masks_options *o, lp_labels *masks, float **flow_error,
-                            uint32_t *n, lp_err *err)
+static int lane_get(void *ctx, void *dst, const void *d_src, size_t bytes, lp_stream stream)
+{
+    cudaError_t e = cudaMemcpyAsync(dst, d_src, bytes, cudaMemcpyDeviceToHost, stream);
+
+    (void)ctx;
+    return e ? (int)e : (int)cudaStreamSynchronize(stream);
+}
+
+/* Cellpose's two defects are the CPU's affair. */
+static lp_status masks_on_cpu(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly,
+                              int out_Lx, const lp_masks_options *o, lp_labels *masks,
+                              float **flow_error, uint32_t *n, lp_err *err)
 {
     size_t plane = (size_t)Ly * Lx, bytes = 3 * plane * sizeof(float);
     float *host = malloc(bytes);
@@ -390,6 +407,52 @@ static lp_status cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int 
         st = lp_masks_compute(host, host + 2 * plane, Ly, Lx, out_Ly, out_Lx, o, masks, flow_error,
                               n, err);
     free(host);
+    return st;
+}
+
+static lp_status cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                            const lp_masks_options *o, lp_labels *masks, float **flow_error,
+                            uint32_t *n, lp_err *err)
+{
+    size_t scratch = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx), px = (size_t)out_Ly * out_Lx;
+    lp_masks_device md = {NULL, lane_get, reason};
+    void *d_scratch = NULL, *d_labels = NULL;
+    lp_masks_tables t = {0};
+    lp_labels found = {0};
+    float *errors = NULL;
+    lane *l = NULL;
+    lp_status st;
+
+    if (o->compat_cellpose3)
+        return masks_on_cpu(d, yf, Ly, Lx, out_Ly, out_Lx, o, masks, flow_error, n, err);
+    if ((st = lane_take(d, &l, err))) return st;
+    if ((st = lp_card_alloc(d->card, scratch, l->stream, &d_scratch, err))) goto done;
+    if ((st = lp_card_alloc(d->card, px * sizeof(uint32_t), l->stream, &d_labels, err))) goto done;
+    if ((st = lp_masks_cuda(&md, yf->d_data, Ly, Lx, out_Ly, out_Lx, o, d_labels, &t, d_scratch,
+                            l->stream, err)))
+        goto done;
+    if ((st = lp_labels_new(&found, out_Ly, out_Lx, err))) goto done;
+    if ((st = lp_stage_get(l->stage, found.data, d_labels, px * sizeof(uint32_t), err))) goto done;
+    if (flow_error) {
+        if (!(errors = malloc(((size_t)t.n + 1) * sizeof *errors))) {
+            st = lp_fail_mem(err, "masks", 4.0 * t.n);
+            goto done;
+        }
+        if ((st = lp_stage_get(l->stage, errors, t.d_flow_error + 1, t.n * sizeof *errors, err)))
+            goto done;
+        *flow_error = errors;
+        errors = NULL;
+    }
+    *masks = found;
+    memset(&found, 0, sizeof found);
+    if (n) *n = t.n;
+done:
+    if (st) cudaStreamSynchronize(l->stream); /* yf may be freed now */
+    free(errors);
+    lp_labels_free(&found);
+    lp_card_free(d->card, d_labels, px * sizeof(uint32_t), l->stream);
+    lp_card_free(d->card, d_scratch, scratch, l->stream);
+    lane_give(d, l);
     return st;
 }
 

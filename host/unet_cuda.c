@@ -18,7 +18,7 @@
  * up:   B = relu(bn1(conv0(relu(bn0(up(Z)))) + X + style1))   Z: the level below
  *       X = conv1(B) + up(proj'(Z))                the skip has been used: its place is free
  *       B = relu(conv2'(relu(bn2(X + style2))) + style3')
- *       X = X + conv3(B)
+ *       X = X + conv3(B), or, of the first level, the output itself
  * The deepest level's Z is its own X, which proj still reads: the result goes to `top`. */
 
 /* The activations of n tiles. */
@@ -47,6 +47,7 @@ static size_t lay_out(const lp_unet_cuda *net, int n, int ly, int lx, unsigned c
     size_t at = 0, most = 0, bytes;
     int l;
 
+    a->top = NULL;
     for (l = 0; l < net->levels; l++) {
         bytes = act_bytes(net, n, ly, lx, l, net->C[l]);
         if (bytes > most) most = bytes;
@@ -176,7 +177,7 @@ static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, i
 }
 
 static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int lx, int l,
-                    lp_stream stream)
+                    float *d_y, lp_stream stream)
 {
     const lp_cuda_block *u = &net->up[l];
     int deepest = l + 1 == net->levels, e;
@@ -230,6 +231,15 @@ static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int
     k.b = u->b[3];
     k.res = z;
     k.y = z;
+    if (l == 0 && c.cout <= 32) {
+        k.y = NULL;
+        k.out = d_y;
+        k.nout = net->nout;
+        k.out_scale = net->out_scale;
+        k.out_shift = net->out_shift;
+        k.out_k = net->out_k;
+        k.out_b = net->out_b;
+    }
     return lp_conv_cuda(&k, net->bf16, stream);
 }
 
@@ -247,8 +257,8 @@ static int forward(const lp_unet_cuda *net, const float *d_x, int n, int ly, int
     if (!e)
         e = lp_style_shifts_cuda(a.shifts, d_styles, net->full, net->full_b, net->full_scale,
                                  net->full_shift, n, net->rows, net->S, stream);
-    for (l = last; l >= 0 && !e; l--) e = up_level(net, &a, n, ly, lx, l, stream);
-    if (!e)
+    for (l = last; l >= 0 && !e; l--) e = up_level(net, &a, n, ly, lx, l, d_y, stream);
+    if (!e && net->C[0] > 32)
         e = lp_output_cuda(d_y, last ? a.x[0] : a.top, net->out_scale, net->out_shift, net->out_k,
                            net->out_b, n, net->nout, ly, lx, net->C[0], net->bf16, stream);
     return e;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../kernels/bf16.h"
 #include "../kernels/conv.h"
 #include "unet_cuda_net.h"
 #include "unet_layers.h"
@@ -42,13 +43,14 @@ static void put(image *m, const float *v, int n, int room, float **at)
     if (to) memcpy(to, v, (size_t)n * sizeof *to);
 }
 
-static void put_layer(image *m, const lp_layer *l, int bf16, void **k)
+static void put_layer(image *m, const lp_layer *l, int taps, int bf16, void **k)
 {
-    void *to = take(m, lp_conv_packed(l->ic, l->oc, l->k * l->k, bf16), k);
+    void *to = take(m, lp_conv_packed(l->ic, l->oc, taps, bf16), k);
 
-    if (to) lp_conv_pack(to, l->w, l->ic, l->oc, l->k * l->k, bf16);
+    if (to) lp_conv_pack(to, l->w, l->ic, l->oc, taps, bf16);
 }
 
+/* up: 0 in the encoder; 2 where conv_0 takes an x that is doubled, else 1. */
 static void put_block(image *m, const lp_block *from, lp_cuda_block *to, int up, int first,
                       int bf16)
 {
@@ -59,9 +61,10 @@ static void put_block(image *m, const lp_block *from, lp_cuda_block *to, int up,
         float *b = take(m, (size_t)room * sizeof *b, &to->b[i]);
 
         for (o = 0; b && o < c; o++) b[o] = i == CONV1 ? l->b[o] + from->conv[PROJ].b[o] : l->b[o];
-        if (!(first && i == CONV0)) put_layer(m, l, bf16, &to->k[i]);
+        if (!(first && i == CONV0))
+            put_layer(m, l, lp_conv_taps(up == 2 && i == CONV0, bf16), bf16, &to->k[i]);
     }
-    if (!first) put_layer(m, &from->conv[PROJ], bf16, &to->pk);
+    if (!first) put_layer(m, &from->conv[PROJ], 1, bf16, &to->pk);
     put(m, from->bn0.scale, in, lp_conv_pad(in), &to->scale0);
     put(m, from->bn0.shift, in, lp_conv_pad(in), &to->shift0);
     if (up) put(m, from->bn1.scale, c, room, &to->scale1);
@@ -187,6 +190,33 @@ static void place_all(lp_unet_cuda *net)
     place(net, &net->full_shift);
 }
 
+/* lp_block_correct for a block whose conv_0 takes a doubled x: there it is sums of weights that are
+ * rounded, other ones at each of four positions; their mean is corrected. */
+static int correct_doubled(lp_block *k, const lp_weights *w, const char *where)
+{
+    lp_layer *l = &k->conv[CONV0];
+    float *b = malloc((size_t)l->oc * sizeof *b);
+    double *mean = malloc((size_t)l->ic * sizeof *mean);
+    int ok = b && mean && lp_block_means(mean, w, where, 1, CONV0, l->ic), o, c, t;
+
+    for (o = 0; ok && o < l->oc; o++) {
+        double lost = 0;
+
+        for (c = 0; c < l->ic; c++)
+            for (t = 0; t < 16; t++) {
+                float v = lp_conv_up_weight(l->w + ((size_t)o * l->ic + c) * 9, t);
+
+                lost += ((double)v - lp_bf16_to(lp_bf16_from(v))) * mean[c];
+            }
+        b[o] = (float)(l->b[o] + lost / 4);
+    }
+    ok = ok && lp_block_correct(k, w, where, 1, 0);
+    if (ok) memcpy(l->b, b, (size_t)l->oc * sizeof *b);
+    free(b);
+    free(mean);
+    return ok;
+}
+
 lp_status lp_cuda_load(lp_unet_cuda *net, const lp_weights *w, lp_err *err)
 {
     lp_block down[LP_CUDA_LEVELS] = {0}, up[LP_CUDA_LEVELS] = {0};
@@ -204,11 +234,13 @@ lp_status lp_cuda_load(lp_unet_cuda *net, const lp_weights *w, lp_err *err)
         snprintf(where, sizeof where, "upsample.up.res_up_%d.", l);
         ok = ok && lp_block_load(&up[l], w, where, 1, l + 1 < net->levels ? w->nbase[l + 2] : c, c,
                                  net->S, w->sz);
-        if (ok && net->bf16) ok = lp_block_correct(&up[l], w, where, 1, 0);
+        if (ok && net->bf16)
+            ok = l + 1 < net->levels ? correct_doubled(&up[l], w, where)
+                                     : lp_block_correct(&up[l], w, where, 1, 0);
     }
     for (l = 0; l < net->levels && ok; l++) {
         put_block(&m, &down[l], &net->down[l], 0, l == 0, net->bf16);
-        put_block(&m, &up[l], &net->up[l], 1, 0, net->bf16);
+        put_block(&m, &up[l], &net->up[l], l + 1 < net->levels ? 2 : 1, 0, net->bf16);
     }
     if (ok) {
         put_first(&m, &down[0], net);

@@ -10,7 +10,8 @@
 #define PITCH 20 /* floats of a pixel: four neighbours begin in four different banks */
 
 /* 16 channels of the pixels that the taps reach; zero outside of the tile. */
-static __device__ void load_pixels(float *in, const lp_conv_call &c, int tile, int y0, int x0, int i0)
+static __device__ void load_pixels(float *in, const lp_conv_call &c, int tile, int y0, int x0,
+                                   int i0)
 {
     int hs = c.h >> c.up, ws = c.w >> c.up;
 
@@ -35,7 +36,8 @@ static __device__ void load_pixels(float *in, const lp_conv_call &c, int tile, i
     }
 }
 
-static __device__ void load_projected(float *in, const lp_conv_call &c, int tile, int y0, int x0, int i0)
+static __device__ void load_projected(float *in, const lp_conv_call &c, int tile, int y0, int x0,
+                                      int i0)
 {
     int hs = c.h >> c.p_up, ws = c.w >> c.p_up;
 
@@ -69,7 +71,7 @@ static __device__ __forceinline__ void add(float (&acc)[ROWS][4], const float *i
     }
 }
 
-static __global__ void __launch_bounds__(128) conv_f32(lp_conv_call c)
+static __global__ void __launch_bounds__(128, 3) conv_f32(lp_conv_call c)
 {
     __shared__ float4 pixels[(ROWS + 2) * (COLS + 2) * PITCH / 4];
     __shared__ float4 k[9 * 16 * OUT / 4];
@@ -87,7 +89,7 @@ static __global__ void __launch_bounds__(128) conv_f32(lp_conv_call c)
         load_pixels(in, c, tile, y0, x0, i0);
         for (int i = threadIdx.x; i < 9 * 16 * OUT / 4; i += blockDim.x) k[i] = __ldg(from + i);
         __syncthreads();
-        for (int tap = 0; tap < 9; tap++)
+        for (int tap = 0; tap < 9 && x0 + col < c.w; tap++)
             add(acc, in + (tap / 3 * (COLS + 2) + col + tap % 3) * PITCH,
                 (const float *)k + tap * 16 * OUT + ch);
     }
@@ -99,12 +101,12 @@ static __global__ void __launch_bounds__(128) conv_f32(lp_conv_call c)
         load_projected(in, c, tile, y0, x0, i0);
         for (int i = threadIdx.x; i < 16 * OUT / 4; i += blockDim.x) k[i] = __ldg(from + i);
         __syncthreads();
-        add(acc, in + col * PITCH, (const float *)k + ch);
+        if (x0 + col < c.w) add(acc, in + col * PITCH, (const float *)k + ch);
     }
 #pragma unroll
     for (int r = 0; r < ROWS; r++)
-        if (y0 + r < c.h && x0 + col < c.w && block * OUT + ch < c.cout)
-            lp_conv_finish<4>(c, tile, y0 + r, x0 + col, block * OUT + ch, acc[r]);
+        lp_conv_finish<4>(c, tile, y0 + r, x0 + col, block * OUT + ch,
+                          y0 + r < c.h && x0 + col < c.w && block * OUT + ch < c.cout, acc[r]);
     if (c.pool) {
         __syncthreads();
         lp_conv_pool<4>(c, tile, y0, ROWS, x0, COLS, block * OUT, OUT);

@@ -78,10 +78,10 @@ static __device__ __forceinline__ float lp_relu(float v)
     return v > 0 ? v : 0;
 }
 
-/* v: sums of channels ch .. ch + N - 1 of pixel (y, x) of a tile. Writes y. */
+/* v: sums of channels ch .. ch + N - 1 of pixel (y, x) of a tile, which become the values of y. */
 template <int N>
-static __device__ __forceinline__ void lp_conv_finish(const lp_conv_call &c, int tile, int y, int x,
-                                                      int ch, float (&v)[N])
+static __device__ __forceinline__ void lp_conv_value(const lp_conv_call &c, int tile, int y, int x,
+                                                     int ch, float (&v)[N])
 {
     int64_t at = (((int64_t)tile * c.h + y) * c.w + x) * c.cout + ch;
     float a[N], b[N];
@@ -111,14 +111,50 @@ static __device__ __forceinline__ void lp_conv_finish(const lp_conv_call &c, int
 #pragma unroll
         for (int i = 0; i < N; i++) v[i] = lp_relu(v[i]);
     }
-    lp_lanes<N>::store(c.y, at, v);
+}
+
+/* The same, and writes them. All lanes of the warp call it: with `out`, the 32 / N lanes of a
+ * pixel's channels are neighbours and add up. inside: whether the pixel and the channels exist. */
+template <int N>
+static __device__ __forceinline__ void lp_conv_finish(const lp_conv_call &c, int tile, int y, int x,
+                                                      int ch, bool inside, float (&v)[N])
+{
+    const int lanes = 32 / N;
+
+    if (inside) lp_conv_value<N>(c, tile, y, x, ch, v);
+    if (!c.out) {
+        if (inside) lp_lanes<N>::store(c.y, (((int64_t)tile * c.h + y) * c.w + x) * c.cout + ch, v);
+        return;
+    }
+    if (inside) {
+        float a[N], b[N];
+
+        lp_load_floats<N>(a, c.out_scale + ch);
+        lp_load_floats<N>(b, c.out_shift + ch);
+#pragma unroll
+        for (int i = 0; i < N; i++) v[i] = lp_relu(fmaf(a[i], v[i], b[i]));
+    }
+    for (int o = 0; o < c.nout; o++) {
+        float sum = 0, k[N];
+
+        if (inside) {
+            lp_load_floats<N>(k, c.out_k + o * c.cout + ch);
+#pragma unroll
+            for (int i = 0; i < N; i++) sum = fmaf(k[i], v[i], sum);
+        }
+#pragma unroll
+        for (int step = 1; step < lanes; step *= 2)
+            sum = sum + __shfl_xor_sync(0xffffffff, sum, step);
+        if (inside && ch == 0)
+            c.out[(((int64_t)tile * c.nout + o) * c.h + y) * c.w + x] = sum + __ldg(c.out_b + o);
+    }
 }
 
 /* Pools what the block wrote of y: rows y0 .. y0 + rows - 1, columns x0 .. x0 + cols - 1, channels
  * ch0 .. ch0 + nch - 1 (rows and cols even). All threads of the block call it after a barrier. */
 template <int N>
-static __device__ __forceinline__ void lp_conv_pool(const lp_conv_call &c, int tile, int y0, int rows,
-                                                    int x0, int cols, int ch0, int nch)
+static __device__ __forceinline__ void lp_conv_pool(const lp_conv_call &c, int tile, int y0,
+                                                    int rows, int x0, int cols, int ch0, int nch)
 {
     int groups = nch / N, n = rows / 2 * (cols / 2) * groups;
 
@@ -147,6 +183,8 @@ static inline int lp_conv_wrong(const lp_conv_call *c)
 {
     return c->n < 1 || c->n > LP_CONV_MAX_TILES || c->h < 1 || c->w < 1 || c->cin < 16 ||
            c->cin % 16 || c->cout < 16 || c->cout % 16 || (c->p && (c->cp < 16 || c->cp % 16)) ||
+           (c->p && c->up) || (c->out && (c->cout > 32 || c->up || c->pool || c->nout < 1)) ||
+           (c->rows && c->rows != 4 && c->rows != 7) ||
            ((c->up || c->p_up || c->pool) && (c->h % 2 || c->w % 2));
 }
 

@@ -70,7 +70,24 @@ static void unpack(float *out, const void *k, int cin, int cout, int taps, int b
                     lp_conv_weight(k, cin, cout, taps, bf16, o, i, t);
 }
 
-static void finish(const lp_conv_call *c, int bf16, int tile, int y, int x, const float *acc)
+/* out of a pixel whose values are v [cout]. */
+static void output(const lp_conv_call *c, int bf16, int tile, int y, int x, const float *v)
+{
+    int per = bf16 ? 8 : 4, lanes = 32 / per, step, o, l, i;
+
+    for (o = 0; o < c->nout; o++) {
+        float sum[8] = {0};
+
+        for (i = 0; i < c->cout; i++)
+            sum[i / per] = fmaf(c->out_k[o * c->cout + i],
+                                relu(fmaf(c->out_scale[i], v[i], c->out_shift[i])), sum[i / per]);
+        for (step = 1; step < lanes; step *= 2)
+            for (l = 0; l < lanes; l += 2 * step) sum[l] += sum[l + step];
+        c->out[(((int64_t)tile * c->nout + o) * c->h + y) * c->w + x] = sum[0] + c->out_b[o];
+    }
+}
+
+static void finish(const lp_conv_call *c, int bf16, int tile, int y, int x, float *acc)
 {
     int64_t pix = ((int64_t)tile * c->h + y) * c->w + x;
     int o, j;
@@ -84,8 +101,10 @@ static void finish(const lp_conv_call *c, int bf16, int tile, int y, int x, cons
         if (c->res) v += load(c->res, pix * c->cout + o, bf16);
         if (c->scale2) v = fmaf(c->scale2[o], v, c->shift2[tile * c->shift2_stride + o]);
         if (c->relu) v = relu(v);
-        store(c->y, pix * c->cout + o, v, bf16);
+        acc[o] = v;
+        if (!c->out) store(c->y, pix * c->cout + o, v, bf16);
     }
+    if (c->out) output(c, bf16, tile, y, x, acc);
 }
 
 static void pool(const lp_conv_call *c, int bf16, int tile)
@@ -105,18 +124,25 @@ static void pool(const lp_conv_call *c, int bf16, int tile)
             }
 }
 
+/* A row of the doubled input where source row v is; -1 is outside of both. */
+static int doubled(int v)
+{
+    return v < 0 ? -1 : 2 * v;
+}
+
 void lp_conv_ref(const lp_conv_call *c, int bf16)
 {
     int64_t padded = (int64_t)(c->h + 2) * (c->w + 2) * c->cin;
     float *a = malloc((size_t)padded * sizeof *a);
-    float *k = malloc((size_t)9 * c->cin * c->cout * sizeof *k);
+    int taps = lp_conv_taps(c->up, bf16);
+    float *k = malloc((size_t)taps * c->cin * c->cout * sizeof *k);
     float *pk = malloc(((size_t)c->cp * c->cout + 1) * sizeof *pk);
     float *acc = malloc((size_t)c->cout * sizeof *acc);
     int tile, y, x, i, t, o, hp = c->h >> c->p_up, wp = c->w >> c->p_up;
     float in[16];
 
     if (!a || !k || !pk || !acc) abort(); /* a twin is for tests only */
-    unpack(k, c->k, c->cin, c->cout, 9, bf16);
+    unpack(k, c->k, c->cin, c->cout, taps, bf16);
     if (c->p) unpack(pk, c->pk, c->cp, c->cout, 1, bf16);
     for (tile = 0; tile < c->n; tile++) {
         input(a, c, tile, bf16);
@@ -124,9 +150,17 @@ void lp_conv_ref(const lp_conv_call *c, int bf16)
             for (x = 0; x < c->w; x++) {
                 for (o = 0; o < c->cout; o++) acc[o] = 0;
                 for (i = 0; i < c->cin; i += 16)
-                    for (t = 0; t < 9; t++)
-                        add(acc, a + ((int64_t)(y + t / 3) * (c->w + 2) + x + t % 3) * c->cin + i,
+                    for (t = 0; t < taps; t++) {
+                        int yy = y + t / 3 - 1, xx = x + t % 3 - 1;
+
+                        if (taps == 16) {
+                            if (t / 4 != (y & 1) * 2 + (x & 1)) continue;
+                            yy = doubled(y / 2 + (y & 1) - 1 + (t >> 1 & 1));
+                            xx = doubled(x / 2 + (x & 1) - 1 + (t & 1));
+                        }
+                        add(acc, a + ((int64_t)(yy + 1) * (c->w + 2) + xx + 1) * c->cin + i,
                             k + ((int64_t)t * c->cin + i) * c->cout, c->cout);
+                    }
                 for (i = 0; c->p && i < c->cp; i += 16) {
                     int64_t from =
                         (((int64_t)tile * hp + (y >> c->p_up)) * wp + (x >> c->p_up)) * c->cp + i;

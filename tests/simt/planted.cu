@@ -176,7 +176,7 @@ static __global__ void count(int *out, int last)
 {
     LP_SHARED(unsigned char, s);
 
-    if (last >= 0) s[last] = 1;
+    if (last >= 0 && !threadIdx.x) s[last] = 1;
     atomicAdd(out, 1);
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "simt_inside.h"
 #include "simt_ptx.h"
 #include "simt_switch.h"
 #include "simt_test.h"
@@ -144,6 +145,22 @@ int simt_lane()
     return S.now->lane;
 }
 
+int simt_thread()
+{
+    return S.running && S.now ? S.now->warp * 32 + S.now->lane : -1;
+}
+
+size_t simt_shared_offset(const void *p, size_t *size)
+{
+    size_t fixed = (size_t)(__stop_simt_shared - __start_simt_shared);
+    const char *a = (const char *)p, *d = (const char *)S.shared;
+
+    *size = fixed + S.shared_bytes;
+    if (a >= __start_simt_shared && a < __stop_simt_shared)
+        return (size_t)(a - __start_simt_shared);
+    return d && a >= d && a < d + S.shared_bytes ? fixed + (size_t)(a - d) : (size_t)-1;
+}
+
 void *simt_shared()
 {
     return S.shared;
@@ -253,7 +270,10 @@ static bool try_warp(Thread *t)
         if (o->mask != t->mask || strcmp(o->op, t->op)) return false;
         arg[i] = o->arg;
     }
-    if (t->finish) t->finish(arg, m);
+    if (t->finish)
+        t->finish(arg, m);
+    else
+        simt_race_warp(t->warp, m);
     w->waiting &= ~m;
     for (i = 0; i < 32; i++)
         if (m >> i & 1) set_ready(&S.thread[t->warp * 32 + (int)i], true);
@@ -302,6 +322,7 @@ int simt_barrier(int kind, int predicate, const char *file, int line)
                            : kind == '&' ? S.barrier_sum == S.n
                                          : S.barrier_sum;
         S.in_barrier = 0;
+        simt_race_barrier();
         for (int i = 0; i < S.n; i++) set_ready(&S.thread[i], true);
     }
     wait_turn();
@@ -427,6 +448,7 @@ static void run_block(uint64_t block)
                            thread_main);
     }
     S.done = S.in_barrier = 0;
+    simt_race_block();
     S.now = &S.thread[S.order[0] * 32 + S.warp[S.order[0]].lane_at[0]];
     threadIdx = S.now->index;
     simt_context_switch(&S.home, &S.now->context, false);

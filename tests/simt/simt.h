@@ -124,6 +124,14 @@ void simt_warp(const char *op, unsigned mask, void *arg,
 int simt_lane();
 /* A place where another thread may go on. */
 void simt_yield();
+/* In builds that look for races: an access, 'r' to read, 'w' to write, 'a' atomic. */
+#ifdef LP_SIMT_RACE
+void simt_access(const void *p, size_t bytes, char kind);
+#else
+static inline void simt_access(const void *, size_t, char)
+{
+}
+#endif
 
 #include "simt_math.h"
 #include "simt_warp.h"

@@ -45,6 +45,7 @@ static inline void simt_ldmatrix_lane(const char *op, uint32_t *r, const void *r
     if (simt_lane() < 8 * n) {
         simt_check_shared(op, row, 16);
         /* Read here, not by the last lane: this file's accesses are checked. */
+        simt_access(row, 16, 'r');
         memcpy(m.row, row, 16);
     }
     simt_warp(op, 0xffffffff, &m, simt_ldmatrix_all<n, trans>);
@@ -78,6 +79,7 @@ static inline void lp_cp_async_16(void *shared, const void *global, int bytes)
     simt_check_shared("cp.async", shared, 16);
     if ((uintptr_t)global % 16) simt_fail("cp.async from %p: not aligned to 16", global);
     memcpy(data, global, (size_t)bytes);
+    simt_access(shared, 16, 'w');
     memset(shared, 0xff, 16); /* neither the old nor the new content can be relied on */
     simt_cp_async(shared, data);
 }

@@ -20,11 +20,12 @@ extern "C" {
 /* Whether this build looks for races (simt_race.cc) instead of running under sanitizers. */
 #ifdef LP_SIMT_RACE
 #define SIMT_RACE 1
+#define SIMT_N_SEEDS 2
 #else
 #define SIMT_RACE 0
+#define SIMT_N_SEEDS 3
 #endif
 
-#define SIMT_N_SEEDS 3
 #define SIMT_SEEDS(s) for (int s = 0; simt_next_seed(s); s++)
 
 /* Sets seed s of the list; 0 where there are no more. */

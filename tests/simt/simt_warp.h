@@ -190,10 +190,11 @@ static inline void __threadfence_block()
 {
 }
 #define SIMT_ATOMIC(name, T, expression)                                                           \
-    static inline T name(T *p, T v)                                                                \
+    __attribute__((no_sanitize_thread)) static inline T name(T *p, T v)                            \
     {                                                                                              \
         T old = *p;                                                                                \
                                                                                                    \
+        simt_access(p, sizeof *p, 'a');                                                            \
         *p = (expression);                                                                         \
         simt_yield();                                                                              \
         return old;                                                                                \
@@ -206,10 +207,11 @@ static inline void __threadfence_block()
     SIMT_ATOMIC(atomicAnd, T, old &v)                                                              \
     SIMT_ATOMIC(atomicOr, T, old | v)                                                              \
     SIMT_ATOMIC(atomicXor, T, old ^ v)                                                             \
-    static inline T atomicCAS(T *p, T compare, T v)                                                \
+    __attribute__((no_sanitize_thread)) static inline T atomicCAS(T *p, T compare, T v)            \
     {                                                                                              \
         T old = *p;                                                                                \
                                                                                                    \
+        simt_access(p, sizeof *p, 'a');                                                            \
         if (old == compare) *p = v;                                                                \
         simt_yield();                                                                              \
         return old;                                                                                \

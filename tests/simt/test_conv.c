@@ -18,8 +18,11 @@ enum {
     UP = 128,
     PROJ = 256,
     P_UP = 512,
-    IN_PLACE = 1024
+    IN_PLACE = 1024,
+    OUT = 2048
 };
+
+#define NOUT 3
 
 typedef struct {
     int n, h, w, cin, cout, cp, what;
@@ -40,10 +43,14 @@ static const shape shapes[] = {
     {2, 16, 12, 64, 32, 0, UP | PRO | RES | AFFINE | PER_TILE | RELU},
     {2, 16, 12, 32, 32, 64, PROJ | P_UP},
     {1, 34, 12, 32, 32, 80, PROJ | P_UP},
-    {2, 4, 6, 128, 64, 128, UP | PRO | PROJ | P_UP},
+    {2, 4, 6, 128, 64, 0, UP | PRO | POOL},
     {2, 16, 12, 32, 32, 0, PRO | PER_TILE | RELU},
     {1, 3, 5, 128, 128, 64, PROJ},
-    {1, 56, 20, 16, 16, 16, PRO | RELU | RES | AFFINE | POOL | IMG | PROJ | P_UP | UP},
+    {1, 56, 20, 16, 16, 16, PRO | RELU | RES | AFFINE | POOL | IMG | PROJ | P_UP},
+    {1, 14, 36, 48, 48, 0, UP},
+    {2, 30, 18, 32, 32, 0, RES | OUT},
+    {1, 7, 13, 16, 16, 0, PRO | OUT | RELU},
+    {1, 26, 34, 16, 16, 0, UP | PRO | POOL | IMG | RES},
 };
 
 static uint32_t seed;
@@ -80,7 +87,7 @@ static void *activation(size_t n, int bf16)
 
 static void *packed(int cin, int cout, int taps, int bf16)
 {
-    float *k = floats((size_t)cin * cout * taps, 1 / sqrtf((float)(cin * taps)));
+    float *k = floats((size_t)cin * cout * 9, 1 / sqrtf((float)(cin * 9)));
     void *p = malloc(lp_conv_packed(cin, cout, taps, bf16));
 
     assert_non_null(p);
@@ -112,19 +119,33 @@ static void same(const shape *s, const void *got, const void *ref, size_t n, int
     }
 }
 
+/* 32 products of size 1 of values that are off by float32 rounding. */
+static void same_out(const shape *s, const float *got, const float *ref, size_t n, int bf16)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (!(fabsf(got[i] - ref[i]) <= (bf16 ? 1e-4f : 0)))
+            fail_msg("%d x %d, %d to %d, %d: out [%zu] = %.9g, expected %.9g", s->h, s->w, s->cin,
+                     s->cout, s->what, i, got[i], ref[i]);
+}
+
 static void one(const shape *s, int bf16)
 {
+    static const int rows[3] = {0, 4, 7};
     size_t px = (size_t)s->n * s->h * s->w, ny = px * s->cout, elem = bf16 ? 2 : 4;
     size_t nb = (size_t)s->n * s->cout;
     lp_conv_call c = {.n = s->n, .h = s->h, .w = s->w, .cin = s->cin, .cout = s->cout};
     int per_tile = !!(s->what & PER_TILE), up = !!(s->what & UP);
     void *x, *k, *p = NULL, *pk = NULL, *res = NULL, *y, *ref, *pool, *ref_pool;
+    float *out_k = floats((size_t)NOUT * s->cout, 1), *out_b = floats(NOUT, 1);
+    float *out = lp_guard_new(px * NOUT), *ref_out = lp_guard_new(px * NOUT);
     float *scale, *shift, *b, *img = NULL, *img_k = NULL, *scale2, *shift2;
 
     seed = 7;
     c.up = up;
     c.x = x = activation(px * s->cin >> 2 * up, bf16);
-    c.k = k = packed(s->cin, s->cout, 9, bf16);
+    c.k = k = packed(s->cin, s->cout, lp_conv_taps(up, bf16), bf16);
     scale = floats((size_t)s->cin, 1);
     shift = floats((size_t)s->n * s->cin, 1);
     c.b = b = floats(nb, 1);
@@ -160,17 +181,29 @@ static void one(const shape *s, int bf16)
     ref_pool = malloc(ny / 4 * elem + 1);
     assert_true(y && ref && pool && ref_pool);
 
-    c.y = ref;
+    c.nout = NOUT;
+    c.out_scale = scale2;
+    c.out_shift = shift2;
+    c.out_k = out_k;
+    c.out_b = out_b;
+    c.out = s->what & OUT ? ref_out : NULL;
+    c.y = c.out ? NULL : ref;
     c.pool = s->what & POOL ? ref_pool : NULL;
     lp_conv_ref(&c, bf16);
     SIMT_SEEDS(t)
     {
-        c.y = y;
+        c.rows = bf16 ? rows[t % 3] : 0;
+        c.out = s->what & OUT ? out : NULL;
+        c.y = c.out ? NULL : y;
         c.pool = s->what & POOL ? pool : NULL;
         memset(y, 0xff, ny * elem);
         if (s->what & IN_PLACE) c.res = memcpy(y, res, ny * elem);
         assert_int_equal(lp_conv_cuda(&c, bf16, NULL), 0);
-        same(s, y, ref, ny, bf16);
+        lp_guard_check(out, px * NOUT);
+        if (c.out)
+            same_out(s, out, ref_out, px * NOUT, bf16);
+        else
+            same(s, y, ref, ny, bf16);
         if (c.pool) same(s, pool, ref_pool, ny / 4, bf16);
     }
     free(x);
@@ -189,6 +222,10 @@ static void one(const shape *s, int bf16)
     free(ref);
     free(pool);
     free(ref_pool);
+    free(out_k);
+    free(out_b);
+    lp_guard_free(out);
+    lp_guard_free(ref_out);
 }
 
 static void fp32(void **state)
@@ -210,16 +247,17 @@ static void bf16(void **state)
 /* Every weight is where the twin finds it, and what fills up is zero. */
 static void packs(void **state)
 {
-    static const int sizes[][3] = {{16, 16, 9}, {6, 12, 9}, {64, 128, 9}, {20, 40, 1}, {32, 48, 9}};
+    static const int sizes[][3] = {{16, 16, 9}, {6, 12, 9},  {64, 128, 9}, {20, 40, 1},
+                                   {32, 48, 9}, {6, 12, 16}, {32, 64, 16}};
     size_t i;
     int b, o, c, t;
 
     (void)state;
     for (i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (b = 0; b < 2; b++) {
-            int cin = sizes[i][0], cout = sizes[i][1], taps = sizes[i][2];
+            int cin = sizes[i][0], cout = sizes[i][1], taps = sizes[i][2], in = taps == 1 ? 1 : 9;
             int ci = lp_conv_pad(cin), co = lp_conv_pad(cout);
-            float *k = floats((size_t)cin * cout * taps, 1);
+            float *k = floats((size_t)cin * cout * in, 1);
             void *p = malloc(lp_conv_packed(cin, cout, taps, b));
 
             assert_non_null(p);
@@ -227,14 +265,38 @@ static void packs(void **state)
             for (o = 0; o < co; o++)
                 for (c = 0; c < ci; c++)
                     for (t = 0; t < taps; t++) {
-                        float want = o < cout && c < cin ? k[(o * cin + c) * taps + t] : 0;
+                        const float *w = k + (o * cin + c) * in;
+                        float want = 0;
 
+                        if (o < cout && c < cin) want = taps == 16 ? lp_conv_up_weight(w, t) : w[t];
                         if (b) want = lp_bf16_to(lp_bf16_from(want));
                         assert_true(lp_conv_weight(p, ci, co, taps, b, o, c, t) == want);
                     }
             free(k);
             free(p);
         }
+}
+
+/* Along one axis, the four pairs of taps are the 3 taps as they meet a doubled row. */
+static void halves(void **state)
+{
+    static const float k[9] = {1, 10, 100, 1000, 10000, 100000, 1e6f, 1e7f, 1e8f};
+    int pos, y, x, t;
+
+    (void)state;
+    for (pos = 0; pos < 4; pos++) {
+        float want[4] = {0}; /* by source pixel */
+
+        for (y = 0; y < 3; y++)
+            for (x = 0; x < 3; x++) {
+                /* Output pixel (2 + pos / 2, 2 + pos % 2) is of source pixel (1, 1). */
+                int sy = (2 + pos / 2 + y - 1) / 2 - (pos / 2);
+                int sx = (2 + pos % 2 + x - 1) / 2 - (pos % 2);
+
+                want[sy * 2 + sx] += k[y * 3 + x];
+            }
+        for (t = 0; t < 4; t++) assert_true(lp_conv_up_weight(k, pos * 4 + t) == want[t]);
+    }
 }
 
 static void refuses(void **state)
@@ -246,6 +308,7 @@ static void refuses(void **state)
         {.n = 1, .h = 16, .w = 16, .cin = 20, .cout = 16},
         {.n = 1, .h = 16, .w = 16, .cin = 16, .cout = 0},
         {.n = 1, .h = 15, .w = 16, .cin = 16, .cout = 16, .up = 1},
+        {.n = 1, .h = 16, .w = 16, .cin = 16, .cout = 16, .rows = 5},
     };
     size_t i;
 
@@ -259,10 +322,8 @@ static void refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packs),
-        cmocka_unit_test(refuses),
-        cmocka_unit_test(fp32),
-        cmocka_unit_test(bf16),
+        cmocka_unit_test(packs), cmocka_unit_test(halves), cmocka_unit_test(refuses),
+        cmocka_unit_test(fp32),  cmocka_unit_test(bf16),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,10 +68,10 @@ static void shared_memory(void **state)
 {
     (void)state;
     assert_int_equal(found(run_reverse, RIGHT, ""), 0);
-    assert_int_equal(found(run_reverse, NO_BARRIER, SIMT_RACE ? "race" : "wrong"), ALL);
-    assert_int_equal(found(run_reverse, NO_WARP_BARRIER, SIMT_RACE ? "race" : "wrong"), ALL);
-    assert_int_equal(found(run_reverse, UNWRITTEN, SIMT_RACE ? "nobody has written" : "wrong"),
+    assert_int_equal(found(run_reverse, NO_BARRIER, SIMT_RACE ? "shared memory at" : "wrong"), ALL);
+    assert_int_equal(found(run_reverse, NO_WARP_BARRIER, SIMT_RACE ? "shared memory at" : "wrong"),
                      ALL);
+    assert_int_equal(found(run_reverse, UNWRITTEN, SIMT_RACE ? "shared memory at" : "wrong"), ALL);
     if (!SIMT_RACE) {
         assert_int_equal(found(run_reverse, BEYOND_STATIC, "global-buffer-overflow"), ALL);
         assert_int_equal(found(run_reverse, BEYOND_DYNAMIC, "heap-buffer-overflow"), ALL);
@@ -93,13 +93,13 @@ static void asynchronous(void **state)
 {
     (void)state;
     assert_int_equal(found(run_async, RIGHT, ""), 0);
-    assert_int_equal(found(run_async, NO_WAIT, SIMT_RACE ? "race" : "wrong"), ALL);
-    assert_int_equal(found(run_async, WAIT_FOR_ONE, SIMT_RACE ? "race" : "wrong"), ALL);
-    assert_int_equal(found(run_async, NO_COMMIT, SIMT_RACE ? "race" : "before it has waited"), ALL);
+    assert_int_equal(found(run_async, NO_WAIT, "wrong"), ALL);
+    assert_int_equal(found(run_async, WAIT_FOR_ONE, "wrong"), ALL);
+    assert_int_equal(found(run_async, NO_COMMIT, "before it has waited"), ALL);
     assert_int_equal(found(run_async, NOT_SHARED, "not in shared memory"), ALL);
     assert_int_equal(found(run_async, UNALIGNED, "not aligned to 16"), ALL);
     if (SIMT_RACE)
-        assert_int_equal(found(run_async, NO_BARRIER_AFTER_WAIT, "race"), ALL);
+        assert_int_equal(found(run_async, NO_BARRIER_AFTER_WAIT, "shared memory at"), ALL);
     else
         assert_true(found(run_async, NO_BARRIER_AFTER_WAIT, "wrong") > 0 || getenv("LP_SIMT_SEED"));
 }
