@@ -110,7 +110,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.c.o $(BUILD)/liblipopose.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
 
-SIMT := $(BUILD)/simt
+SIMT := $(BUILD)/$(if $(filter 1,$(RACE)),race,simt)
 SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c))
 
 test: all $(TESTS) $(TEST_TOOLS) $(if $(SANITIZE),,$(SIMT_TESTS))
@@ -119,7 +119,6 @@ test: all $(TESTS) $(TEST_TOOLS) $(if $(SANITIZE),,$(SIMT_TESTS))
 # The kernels' own source, built by g++ for the executor of tests/simt: with sanitizers, or (RACE=1)
 # with a call at every access, where the executor looks for races in shared memory.
 ifeq ($(RACE),1)
-SIMT := $(BUILD)/race
 SIMT_IS := -DLP_SIMT_RACE
 SIMT_KERNEL := -fsanitize=thread
 else
