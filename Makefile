@@ -110,17 +110,18 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.c.o $(BUILD)/liblipopose.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
 
+SIMT := $(BUILD)/$(if $(filter 1,$(RACE)),race,simt)
+SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c))
+
 test: all $(TESTS) $(TEST_TOOLS) $(if $(SANITIZE),,$(SIMT_TESTS))
 	BUILD=$(BUILD) sh tests/run.sh $(TESTS) $(if $(SANITIZE),,$(SIMT_TESTS))
 
 # The kernels' own source, built by g++ for the executor of tests/simt: with sanitizers, or (RACE=1)
 # with a call at every access, where the executor looks for races in shared memory.
 ifeq ($(RACE),1)
-SIMT := $(BUILD)/race
 SIMT_IS := -DLP_SIMT_RACE
 SIMT_KERNEL := -fsanitize=thread
 else
-SIMT := $(BUILD)/simt
 SIMT_IS := -DLP_SIMT_ASAN
 SIMT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SIMT_KERNEL := $(SIMT_SAN) -fsanitize-sections=simt_shared
@@ -133,7 +134,6 @@ SIMT_CC := $(filter-out $(if $(RACE),,%/simt_race.cc),$(wildcard tests/simt/*.cc
 # The host's part of the CUDA back end, on a runtime of the executor's own.
 SIMT_C  := $(CUDA_C) host/backend.c
 SIMT_OBJ := $(patsubst %,$(SIMT)/%.o,$(SIMT_CU) $(SIMT_CC) $(SIMT_C))
-SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c))
 
 $(SIMT)/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)

@@ -100,17 +100,26 @@ static __global__ void __launch_bounds__(32 * WARPS)
         centre[l] = make_int2((int)(i / (uint32_t)Lx), (int)(i % (uint32_t)Lx));
 }
 
+/* The lists are in any order. A warp takes its places in one of them at once. */
 static __global__ void __launch_bounds__(THREADS)
     diffuse_sort(lp_diffuse_plan *plan, uint32_t *list, const lp_label_info *info, uint32_t n)
 {
     const int64_t l = (int64_t)blockIdx.x * THREADS + threadIdx.x + 1;
-
-    if (l > n || !info[l].count) return;
-    const lp_label_info f = info[l];
+    const unsigned lane = threadIdx.x & 31;
+    lp_label_info f = {0, 0, 0, 0, 0, 0};
     int size = 0;
 
+    if (l <= n) f = info[l];
     while (size < LARGE && (f.y1 - f.y0 > side_of(size) || f.x1 - f.x0 > side_of(size))) size++;
-    *lp_heat_list(list, n, size, atomicAdd(plan->masks + size, 1u)) = (uint32_t)l;
+    if (f.count == 0) size = -1;
+    for (int s = 0; s <= LARGE; s++) {
+        const unsigned same = __ballot_sync(LP_ALL_LANES, size == s);
+        uint32_t at = 0;
+
+        if (lane == 0 && same) at = atomicAdd(plan->masks + s, (uint32_t)__popc(same));
+        at = __shfl_sync(LP_ALL_LANES, at, 0) + (uint32_t)__popc(same & ((1u << lane) - 1));
+        if (size == s) *lp_heat_list(list, n, size, at) = (uint32_t)l;
+    }
     if (size == LARGE) atomicMax(&plan->steps, lp_heat_steps(f));
 }
 

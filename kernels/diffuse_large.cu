@@ -93,8 +93,10 @@ static __global__ void __launch_bounds__(THREADS, 3)
     double *c = T + (row + 1) * STRIDE + col + 1, v[LP_HEAT_ROWS];
     unsigned bits = 0;
 
-    for (int i = (int)threadIdx.x; i < STRIDE; i += THREADS)
-        T[i] = T[(STRIDE - 1) * STRIDE + i] = T[i * STRIDE] = T[i * STRIDE + STRIDE - 1] = 0;
+    for (int i = (int)threadIdx.x; i < STRIDE; i += THREADS) {
+        T[i] = T[(STRIDE - 1) * STRIDE + i] = 0;
+        if (i > 0 && i < STRIDE - 1) T[i * STRIDE] = T[i * STRIDE + STRIDE - 1] = 0;
+    }
     for (int j = 0; j < LP_HEAT_ROWS; j++) {
         const int y = y0 + j;
         double heat = 0;
