@@ -110,7 +110,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.c.o $(BUILD)/liblipopose.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
 
-test: all $(TESTS) $(TEST_TOOLS) $(if $(SANITIZE),,$(SIMT_TESTS))
+test: all $(TESTS) $(TEST_TOOLS)
 	BUILD=$(BUILD) sh tests/run.sh $(TESTS) $(if $(SANITIZE),,$(SIMT_TESTS))
 
 # The kernels' own source, built by g++ for the executor of tests/simt, always with sanitizers.
@@ -145,6 +145,7 @@ $(SIMT)/libsimt.a: $(SIMT_OBJ)
 $(SIMT)/test_%: $(SIMT)/obj/test_%.c.o $(SIMT)/libsimt.a $(BUILD)/liblipopose.a
 	$(CXX) $(SIMT_SAN) -fopenmp -o $@ $^ $(LIBS) -lcmocka
 
+test: $(if $(SANITIZE),,$(SIMT_TESTS))
 test-kernels: $(SIMT_TESTS)
 	BUILD=$(SIMT) sh tests/run.sh $(SIMT_TESTS)
 
