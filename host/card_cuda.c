@@ -105,6 +105,7 @@ static lp_status try_kernel(lp_card *c, lp_err *err)
 lp_status lp_card_open(int device, size_t cap, lp_card **out, lp_err *err)
 {
     lp_card *c = NULL;
+    struct cudaDeviceProp p;
     lp_device_info info;
     cudaMemPool_t pool;
     size_t keep = (size_t)-1;
@@ -118,12 +119,14 @@ lp_status lp_card_open(int device, size_t cap, lp_card **out, lp_err *err)
     pthread_mutex_init(&c->lock, NULL);
     snprintf(c->text, sizeof c->text, "cuda, %s, %.1f GiB", info.name, info.memory / MIB / 1024);
     /* The first use of a card may fail too: busy, or set to refuse. */
-    if (cudaSetDevice(device) || cudaDeviceGetDefaultMemPool(&pool, device) ||
+    if (cudaSetDevice(device) || cudaGetDeviceProperties(&p, device) ||
+        cudaDeviceGetDefaultMemPool(&pool, device) ||
         cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep)) {
         st = lp_fail(err, LP_EMISSING, "GPU %d (%s): %s", device, info.name,
                      cudaGetErrorString(cudaGetLastError()));
         goto done;
     }
+    c->shared = p.sharedMemPerMultiprocessor;
     if ((st = try_kernel(c, err))) goto done;
     *out = c;
     c = NULL;

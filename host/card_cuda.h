@@ -13,6 +13,7 @@
 
 typedef struct {
     int device, users;
+    size_t shared; /* bytes of shared memory of a multiprocessor */
     char text[160];
     pthread_mutex_t lock;   /* of the numbers below */
     size_t cap, used, peak; /* bytes; cap 0: none */

@@ -103,6 +103,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "executor");
     p->totalGlobalMem = R.machine.memory;
+    p->sharedMemPerMultiprocessor = R.machine.capability == 90 ? 233472 : 102400;
     p->major = R.machine.capability / 10;
     p->minor = R.machine.capability % 10;
     return cudaSuccess;
