@@ -5,7 +5,10 @@
 #include "simt_test.h"
 
 #include "../cone_model.h"
+#include "../lp_scene.h"
+#include "../same_layers.h"
 #include "host/backend.h"
+#include "host/merge.h"
 
 static const lp_backend *cuda, *cpu = &lp_backend_cpu;
 
@@ -205,6 +208,76 @@ static void every_step(void **state)
 
 #define PX (90 * 130)
 
+/* Network output to layers, and layers to one mask: the same bytes. The last layer has half the
+ * image's size. */
+static void layers_and_merge(void **state)
+{
+    enum { HIGH = 60, WIDE = 70, LAYERS = 3 };
+    static const float r[LAYERS] = {9, 11, 9};
+    static const lp_merge_method method[] = {LP_MERGE_SCALE, LP_MERGE_VOTES, LP_MERGE_AFFINITY};
+    lp_layers *all[2] = {NULL, NULL};
+    lp_masks_options o = lp_masks_defaults();
+    int b, i, k;
+    lp_err err;
+
+    (void)state;
+    simt_set_machine(NULL);
+    for (b = 0; b < 2; b++) {
+        const lp_backend *be = b ? cuda : cpu;
+        lp_device *dev = NULL;
+        lp_merged m[2];
+
+        assert_int_equal(be->open(&(lp_backend_options){.threads = 1}, &dev, &err), LP_OK);
+        assert_int_equal(lp_layers_new(HIGH, WIDE, &all[b], &err), LP_OK);
+        for (i = 0; i < LAYERS; i++) {
+            int h = i == 2 ? HIGH / 2 : HIGH, w = i == 2 ? WIDE / 2 : WIDE, s = i == 2 ? 2 : 1;
+            size_t px = (size_t)h * w;
+            uint32_t *labels = calloc(px, sizeof *labels);
+            float *flows, *cellprob, *yf = malloc(3 * px * sizeof *yf);
+            lp_buf *buf = new_buf(be, dev, 3 * px * sizeof *yf);
+            lp_layer y = {0};
+
+            assert_true(labels && yf);
+            lp_scene_disc(labels, h, w, 1, 17. / s, 19. / s, r[i] / s);
+            lp_scene_disc(labels, h, w, 2, 17. / s, (19. + 2 * r[i]) / s, r[i] / s);
+            lp_scene_disc(labels, h, w, 3, 50. / s, 2. / s, r[i] / s); /* cut by the border */
+            lp_scene_network(labels, 3, h, w, &flows, &cellprob);
+            memcpy(yf, flows, 2 * px * sizeof *yf);
+            memcpy(yf + 2 * px, cellprob, px * sizeof *yf);
+            free(flows);
+            free(cellprob);
+            assert_int_equal(be->put(dev, buf, yf, 3 * px * sizeof *yf, &err), LP_OK);
+            if (be->layer(dev, buf, h, w, HIGH, WIDE, &o, 15 + 5 * i, &y, &err))
+                fail_msg("%s", err.msg);
+            assert_int_equal(y.masks.n, 3);
+            assert_int_equal(lp_layers_add_layer(all[b], &y, &err), LP_OK);
+            be->buf_free(dev, &buf);
+            free(yf);
+            free(labels);
+        }
+        for (k = 0; k < 3; k++) {
+            lp_merge_options mo = lp_merge_defaults();
+
+            mo.method = method[k];
+            mo.threshold = 0;
+            if (be->merge(dev, all[b], &mo, &m[0], &err)) fail_msg("%s", err.msg);
+            assert_int_equal(lp_merge(all[b], &mo, &m[1], &err), LP_OK);
+            assert_true(m[0].n >= 2 && m[0].n == m[1].n);
+            assert_memory_equal(m[0].masks, m[1].masks, HIGH * WIDE * sizeof *m[0].masks);
+            for (i = 0; i < (int)m[0].n; i++) /* all of it: test_merge_cuda.c */
+                assert_true(m[0].particle[i].support == m[1].particle[i].support &&
+                            m[0].particle[i].flow_error == m[1].particle[i].flow_error);
+            lp_merged_free(&m[0]);
+            lp_merged_free(&m[1]);
+        }
+        be->close(&dev);
+    }
+    same_layers(all[0], all[1]);
+    assert_true(simt_device_memory_used() == 0);
+    lp_layers_free(&all[0]);
+    lp_layers_free(&all[1]);
+}
+
 /* An image of cones through sessions on both back ends. */
 static void session(void **state)
 {
@@ -213,10 +286,12 @@ static void session(void **state)
     lp_segment_options so = lp_segment_defaults();
     lp_weights *w = cone_model();
     float *img = malloc(PX * sizeof *img);
+    lp_diameters_result found[3] = {0};
+    static const double d[2] = {30, 45};
     lp_result r[3] = {0};
     lp_session *s = NULL;
     lp_err err;
-    int n, i;
+    int n, i, k;
 
     (void)state;
     assert_true(w && img && model);
@@ -229,17 +304,24 @@ static void session(void **state)
         if (i == 2) o.precision = LP_PRECISION_AUTO;
         if (lp_session_open(model, &o, &s, &err)) fail_msg("%s", err.msg);
         if (lp_segment(s, img, 1, 90, 130, &so, &r[i], &err)) fail_msg("%s", err.msg);
+        if (i < 2 && lp_segment_diameters(s, img, 1, 90, 130, &so, d, 2, &found[i], &err))
+            fail_msg("%s", err.msg);
         assert_int_equal(strncmp(lp_session_describe(s), i ? "cuda" : "cpu", i ? 4 : 3), 0);
         if (i) assert_non_null(strstr(lp_session_describe(s), i == 1 ? "fp32" : "bf16"));
         lp_session_close(&s);
         assert_true(n > 1 && r[i].n > 1);
         assert_int_equal(r[i].n, r[0].n);
+        for (k = 0; k < 2 && i < 2; k++)
+            assert_int_equal(found[i].layers->layer[k].masks.n, found[0].layers->layer[k].masks.n);
     }
     assert_memory_equal(r[0].masks, r[1].masks, PX * sizeof *r[0].masks);
     for (i = 0; i < 2 * PX; i++) LP_ASSERT_CLOSE(r[1].flows[i], r[0].flows[i], 1e-4, 1e-4);
     for (i = 0; i < PX; i++) LP_ASSERT_CLOSE(r[1].cellprob[i], r[0].cellprob[i], 1e-3, 1e-4);
     assert_true(simt_device_memory_used() == 0);
-    for (i = 0; i < 3; i++) lp_result_free(&r[i]);
+    for (i = 0; i < 3; i++) {
+        lp_result_free(&r[i]);
+        lp_layers_free(&found[i].layers);
+    }
     free(img);
     free(model);
     lp_tmp_remove(dir);
@@ -249,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(bad_machines, setup), cmocka_unit_test_setup(memory, setup),
-        cmocka_unit_test_setup(every_step, setup), cmocka_unit_test_setup(session, setup)};
+        cmocka_unit_test_setup(every_step, setup), cmocka_unit_test_setup(layers_and_merge, setup),
+        cmocka_unit_test_setup(session, setup)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
