@@ -1,9 +1,9 @@
 /* train_backend - where the steps of training run: one struct of functions, so that data,
  * augmentation, schedule and files do not know where the network is.
  *
- * Arrays are float32 in host memory: x [n][nchan][ly][lx], target [n][3][ly][lx] (train_loss.h). The
- * weights given to open and the optimizer's state are the host's copy: a back end with memory of
- * its own takes them with put and brings them up to date with get. */
+ * Arrays are float32 in host memory: x [n][nchan][ly][lx], target [n][3][ly][lx] (train_loss.h).
+ * The weights given to open and the optimizer's state are the host's copy: a back end with memory
+ * of its own takes them with put and brings them up to date with get. */
 #ifndef LP_TRAIN_BACKEND_H
 #define LP_TRAIN_BACKEND_H
 

@@ -83,8 +83,7 @@ static void draw_axes(uint8_t *rgb, const axes *a)
     for (v = 0; v <= a->most * 1.0001; v += step) {
         line(rgb, y_of(a, v), LEFT, y_of(a, v), LX - RIGHT, grey);
         snprintf(s, sizeof s, "%g", v);
-        lp_text_draw(rgb, LY, LX, (int)y_of(a, v) - 4, LEFT - 8 - lp_text_width(s, 1), s, 1,
-                     black);
+        lp_text_draw(rgb, LY, LX, (int)y_of(a, v) - 4, LEFT - 8 - lp_text_width(s, 1), s, 1, black);
     }
     step = nice_step(a->epochs, 10);
     if (step < 1) step = 1;

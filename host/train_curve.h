@@ -4,7 +4,8 @@
 
 #include "train_state.h"
 
-/* One row per epoch done: epoch (from 1), rate, train_loss, test_loss; what is not known is empty. */
+/* One row per epoch done: epoch (from 1), rate, train_loss, test_loss; what is not known is empty.
+ */
 lp_status lp_train_curve_csv(const char *path, const lp_train_progress *p, double learning_rate,
                              lp_err *err);
 

@@ -47,9 +47,8 @@ lp_status lp_train_state_write(const char *path, const lp_train_progress *p, con
 {
     size_t n_weights = count(w), n = file_size(p, n_weights, o->n_state);
     uint8_t *buf = malloc(n), *at;
-    head h = {MAGIC,    "", p->epoch, p->images,           p->n_epochs,
-              0,        o->steps, (int64_t)n_weights, (int64_t)o->n_state,
-              p->loss_sum};
+    head h = {MAGIC, "",       p->epoch,           p->images,           p->n_epochs,
+              0,     o->steps, (int64_t)n_weights, (int64_t)o->n_state, p->loss_sum};
     char sum[65];
     lp_status st;
     int i;

@@ -16,7 +16,7 @@ typedef struct {
     char fingerprint[65]; /* SHA-256, hex, of all that defines the run */
     int epoch, images;    /* epochs done, and images of the one begun */
     int n_epochs;
-    double loss_sum;               /* of those images */
+    double loss_sum;                /* of those images */
     double *train_loss, *test_loss; /* [n_epochs]; NaN: not known */
 } lp_train_progress;
 
