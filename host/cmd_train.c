@@ -1,12 +1,12 @@
 /* cmd_train - `lipopose train`: a model from labelled images. */
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../weights/arch.h"
 #include "commands.h"
-#include "inputs.h"
 #include "machine.h"
 #include "options.h"
 #include "train_run.h"
@@ -80,13 +80,12 @@ static lp_status check(args *a, lp_err *err)
     return parse_nbase(a->nbase, o, err);
 }
 
-/* DIR/models/NAME.h5 as Cellpose, or the path that a name with a folder is; its folder is made. */
+/* DIR/models/NAME.h5 as Cellpose, or the path that a name with a folder is. */
 static lp_status output_path(const args *a, char *path, lp_err *err)
 {
     const char *name = a->name ? a->name : "lipopose";
     size_t n = strlen(name);
     const char *h5 = n > 3 && !strcmp(name + n - 3, ".h5") ? "" : ".h5";
-    char folder[PATH_MAX];
     int k;
 
     if (!*name) return lp_fail(err, LP_EARG, "--model_name_out: is empty");
@@ -96,9 +95,7 @@ static lp_status output_path(const args *a, char *path, lp_err *err)
         k = snprintf(path, PATH_MAX, "%s/%s%s", a->savedir, name, h5);
     else
         k = snprintf(path, PATH_MAX, "%s/models/%s%s", a->o.dir, name, h5);
-    if (k >= PATH_MAX - 32) return lp_fail(err, LP_EARG, "%s: the path is too long", name);
-    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    return *folder ? lp_inputs_make_folder(folder, err) : LP_OK;
+    return k < PATH_MAX - 32 ? LP_OK : lp_fail(err, LP_EARG, "%s: the path is too long", name);
 }
 
 static const char usage_text[] =
@@ -180,7 +177,7 @@ int lp_cmd_train(int argc, char **argv)
                             .save_every = 100,
                             .scale_range = 0.5,
                             .diam_mean = 30,
-                            .learning_rate = -1,
+                            .learning_rate = NAN,
                             .optim = {1, 1e-5, 0.9},
                             .files = {.mask_filter = "_masks"},
                             .data = {.min_train_masks = 5, .normalize = lp_normalize_defaults()}};
@@ -199,7 +196,7 @@ int lp_cmd_train(int argc, char **argv)
     o->seed = (uint64_t)a.seed;
     o->rescale = !no_rescale;
     d->normalize.normalize = !no_norm;
-    if (o->learning_rate == -1) o->learning_rate = o->optim.sgd ? 0.2 : 0.005;
+    if (isnan(o->learning_rate)) o->learning_rate = o->optim.sgd ? 0.2 : 0.005;
     if ((st = check(&a, &err)) || (st = output_path(&a, path, &err))) goto usage;
     o->out = path;
     d->memory = 0.5 * lp_machine_memory();

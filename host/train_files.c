@@ -99,36 +99,43 @@ static lp_status take(lp_train_files *f, const lp_input *in, const lp_train_file
     return LP_OK;
 }
 
-static int is_used(const lp_train_files *f, const char *name)
+/* 1 where an image that is used is called stem (of n characters) + img_filter. */
+static int has_image(const lp_train_files *f, const char *stem, size_t n, const char *img_filter)
 {
+    size_t m = img_filter ? strlen(img_filter) : 0;
     int i;
 
     for (i = 0; i < f->n; i++) {
-        const char *s = strrchr(f->pair[i].labels, '/');
+        const char *s = strrchr(f->pair[i].image, '/');
 
-        if (!strcmp(s ? s + 1 : f->pair[i].labels, name)) return 1;
+        s = s ? s + 1 : f->pair[i].image;
+        if (!strncmp(s, stem, n) && (!m || !strncmp(s + n, img_filter, m)) && s[n + m] == '.')
+            return 1;
     }
     return 0;
 }
 
-/* Files of dir that are called labels and that no image took, and that have no better labels
- * beside them: another file for the same image is not missed. */
+/* Files of dir that end with mask_filter, of no image that is used. */
 static lp_status count_orphans(lp_train_files *f, const char *dir, const lp_train_files_options *o,
                                lp_err *err)
 {
-    DIR *d = opendir(dir);
+    DIR *d = *o->mask_filter ? opendir(dir) : NULL;
     struct dirent *e;
     lp_status st = LP_OK;
 
     while (d && !st && (e = readdir(d))) {
         char stem[NAME_MAX + 1], *dot;
-        size_t k;
+        size_t k, n;
 
         snprintf(stem, sizeof stem, "%s", e->d_name);
-        if (!(dot = strrchr(stem, '.')) || is_used(f, e->d_name)) continue;
+        if (!(dot = strrchr(stem, '.'))) continue;
         for (k = 0; k < COUNT(types) && strcmp(dot, types[k]); k++) continue;
         *dot = 0;
         if (k == COUNT(types) || !ends_with(stem, o->mask_filter)) continue;
+        n = strlen(stem) - strlen(o->mask_filter);
+        if (has_image(f, stem, n, o->img_filter)) continue;
+        if (n > 3 && !strncmp(stem + n - 3, "_cp", 3) && has_image(f, stem, n - 3, o->img_filter))
+            continue;
         if (!f->n_orphans++ && !(f->orphan = strdup(e->d_name)))
             st = lp_fail_mem(err, "list of images", 1);
     }

@@ -412,21 +412,23 @@ static lp_status allocate(run *r, lp_err *err)
     r->p.n_epochs = o->n_epochs;
     r->p.train_loss = malloc((size_t)o->n_epochs * sizeof(double));
     r->p.test_loss = malloc((size_t)o->n_epochs * sizeof(double));
-    r->state = beside(o->out, ".state", 1);
-    r->csv = beside(o->out, "_loss.csv", 0);
-    r->png = beside(o->out, "_loss.png", 0);
-    if (!r->x || !r->target || !r->each || !r->order || !r->p.train_loss || !r->p.test_loss ||
-        !r->state || !r->csv || !r->png)
+    if (!r->x || !r->target || !r->each || !r->order || !r->p.train_loss || !r->p.test_loss)
         return lp_fail_mem(err, "training", 8.0 * (double)plane * o->batch_size);
     for (i = 0; i < o->n_epochs; i++) r->p.train_loss[i] = r->p.test_loss[i] = NAN;
     return LP_OK;
 }
 
-/* What is there already. */
-static lp_status check_output(const run *r, int *resume, lp_err *err)
+/* Names of the files, and what is there already. */
+static lp_status check_output(run *r, int *resume, lp_err *err)
 {
-    int model = !access(r->o->out, F_OK), state = !access(r->state, F_OK);
+    int model, state;
 
+    r->state = beside(r->o->out, ".state", 1);
+    r->csv = beside(r->o->out, "_loss.csv", 0);
+    r->png = beside(r->o->out, "_loss.png", 0);
+    if (!r->state || !r->csv || !r->png) return lp_fail_mem(err, "names of files", 1);
+    model = !access(r->o->out, F_OK);
+    state = !access(r->state, F_OK);
     *resume = r->o->resume && state;
     if (*resume || r->o->overwrite) return LP_OK;
     if (state)
@@ -462,14 +464,21 @@ static lp_status prepare(run *r, int threads, lp_err *err)
     const lp_train_options *o = r->o;
     lp_trainer_options to = {o->batch_size, o->bsize, o->bsize, threads, 0.8 * lp_machine_memory(),
                              o->optim};
-    char *from = NULL, sha[65];
+    char *from = NULL, *folder = NULL, sha[65];
     int resume = 0;
     lp_status st;
 
-    if ((st = open_model(r, &from, sha, err))) goto done;
+    if ((st = check_output(r, &resume, err)) || (st = open_model(r, &from, sha, err))) goto done;
     r->nchan = r->w->nbase[0];
     if ((st = load_data(r, err)) || (st = allocate(r, err))) goto done;
-    if ((st = check_output(r, &resume, err))) goto done;
+    if (!(folder = strdup(o->out))) {
+        st = lp_fail_mem(err, "names of files", 1);
+        goto done;
+    }
+    if (strrchr(folder, '/')) {
+        *strrchr(folder, '/') = 0;
+        if (*folder && (st = lp_inputs_make_folder(folder, err))) goto done;
+    }
     if ((st = fingerprint(r, sha, err)) || (st = describe(r, from, sha, err))) goto done;
     if ((st = r->be->open(r->w, &to, &r->trainer, err))) goto done;
     if (resume) {
@@ -479,6 +488,7 @@ static lp_status prepare(run *r, int threads, lp_err *err)
     if (!st) st = r->be->put(r->trainer, err);
 done:
     free(from);
+    free(folder);
     return st;
 }
 

@@ -190,11 +190,162 @@ static void test_steps_follow_pytorch(void **state)
     check_losses(1, "train/losses_20_steps_sgd");
 }
 
+/* A batch of noise for a net of one's own. */
+static void own_batch(batch *b, const int *nbase, int n_nbase, int n, int side)
+{
+    size_t plane = (size_t)side * side, i;
+    unsigned r = 7;
+
+    OK(lp_train_init(nbase, n_nbase, 30, 5, &b->w, &err));
+    b->n = n;
+    b->ly = b->lx = side;
+    b->x = malloc(n * nbase[0] * plane * sizeof(float));
+    b->target = malloc(n * 3 * plane * sizeof(float));
+    b->y = malloc(n * 3 * plane * sizeof(float));
+    b->d_y = malloc(n * 3 * plane * sizeof(float));
+    assert_true(b->x && b->target && b->y && b->d_y);
+    for (i = 0; i < n * nbase[0] * plane; i++) {
+        r = r * 1664525u + 1013904223u;
+        b->x[i] = (float)(r >> 8) / (1 << 24);
+    }
+    for (i = 0; i < n * 3 * plane; i++) {
+        r = r * 1664525u + 1013904223u;
+        b->target[i] = (i / plane) % 3 ? (float)(r >> 8) / (1 << 23) - 1 : (float)(r >> 31);
+    }
+    OK(lp_tnet_new(b->w, n, side, side, 1, 0, &b->net, &err));
+}
+
+/* The slope of the loss along each tensor's gradient, which is its squared length: one input
+ * channel, three levels, widths that fill no block of channels. */
+static void test_gradients_are_slopes(void **state)
+{
+    static const int nbase[] = {1, 6, 12, 20};
+    batch b = {0};
+    float **g, *old;
+    int i, n = 0;
+
+    (void)state;
+    own_batch(&b, nbase, 4, 3, 16);
+    loss_of(&b, 1, b.d_y);
+    OK(lp_tnet_backward(b.net, b.d_y, &err));
+    g = calloc((size_t)b.w->n_tensors, sizeof *g);
+    for (i = 0; i < b.w->n_tensors; i++) {
+        const float *from = lp_tnet_gradients(b.net)[i];
+
+        if (!from) continue;
+        g[i] = malloc(b.w->tensors[i].n * sizeof *from);
+        memcpy(g[i], from, b.w->tensors[i].n * sizeof *from);
+    }
+    for (i = 0; i < b.w->n_tensors; i++) {
+        lp_tensor *t = &b.w->tensors[i];
+        double square = 0, slope[2], h;
+        size_t k;
+        int side;
+
+        for (k = 0; g[i] && k < t->n; k++) square += (double)g[i][k] * g[i][k];
+        if (square < 1e-7) continue; /* not learnt, or a bias before a batch norm */
+        old = malloc(t->n * sizeof *old);
+        memcpy(old, t->data, t->n * sizeof *old);
+        h = 3e-4 / sqrt(square);
+        for (side = 0; side < 2; side++) {
+            for (k = 0; k < t->n; k++) t->data[k] = (float)(old[k] + (side ? h : -h) * g[i][k]);
+            slope[side] = loss_of(&b, 1, NULL);
+        }
+        memcpy(t->data, old, t->n * sizeof *old);
+        free(old);
+        /* A step small enough to meet few kinks of ReLUs; 1e-6 is rounding of the loss. */
+        if (!(fabs((slope[1] - slope[0]) / (2 * h) - square) <= 0.05 * square + 1e-6 / h))
+            fail_msg("%s: slope %g, gradient %g", t->name, (slope[1] - slope[0]) / (2 * h), square);
+        n++;
+    }
+    print_message("%d slopes\n", n);
+    assert_true(n > 60);
+    for (i = 0; i < b.w->n_tensors; i++) free(g[i]);
+    free(g);
+    free_batch(&b);
+}
+
+/* Running statistics: the same answers as the network that segments, whatever else is in the
+ * batch; nothing of the model changes. */
+static void test_evaluation_is_inference(void **state)
+{
+    static const int nbase[] = {2, 8, 16, 32};
+    size_t one = 3 * 32 * 32;
+    float *ref, *alone, before;
+    batch b = {0};
+    int k;
+
+    (void)state;
+    own_batch(&b, nbase, 4, 3, 32);
+    for (k = 0; k < 3; k++) loss_of(&b, 1, NULL); /* statistics that are not 0 and 1 */
+    before = b.w->tensors[4].data[0];
+    ref = malloc(3 * one * sizeof *ref);
+    alone = malloc(one * sizeof *alone);
+    loss_of(&b, 0, NULL);
+    OK(lp_unet_ref(b.w, b.x, 3, 32, 32, ref, NULL, &err));
+    LP_ASSERT_CLOSE(distance(b.y, ref, 3 * one), 0, 1e-4, 0);
+    OK(lp_tnet_forward(b.net, b.x + 2 * 32 * 32, 1, 0, alone, &err));
+    LP_ASSERT_CLOSE(distance(alone, ref + one, one), 0, 1e-4, 0);
+    assert_true(before == b.w->tensors[4].data[0]);
+    LP_ASSERT_CLOSE(b.w->tensors[6].data[0], 3, 0, 0); /* num_batches_tracked */
+    assert_int_equal(lp_tnet_forward(b.net, b.x, 4, 0, b.y, &err), LP_EARG);
+    free(ref);
+    free(alone);
+    free_batch(&b);
+}
+
+static void test_same_bits_twice(void **state)
+{
+    static const int nbase[] = {2, 16, 32};
+    const lp_optim_options o = {0, 1e-5, 0.9};
+    batch b[2] = {{0}, {0}};
+    int k, i;
+
+    (void)state;
+    for (k = 0; k < 2; k++) {
+        lp_optim opt;
+
+        own_batch(&b[k], nbase, 3, 3, 32);
+        OK(lp_optim_new(b[k].w, &o, &opt, &err));
+        for (i = 0; i < 3; i++) {
+            loss_of(&b[k], 1, b[k].d_y);
+            OK(lp_tnet_backward(b[k].net, b[k].d_y, &err));
+            lp_optim_step(&opt, b[k].w, lp_tnet_gradients(b[k].net), 1e-3);
+        }
+        lp_optim_free(&opt);
+    }
+    for (i = 0; i < b[0].w->n_tensors; i++)
+        assert_memory_equal(b[0].w->tensors[i].data, b[1].w->tensors[i].data,
+                            b[0].w->tensors[i].n * sizeof(float));
+    free_batch(&b[0]);
+    free_batch(&b[1]);
+}
+
+static void test_refusals(void **state)
+{
+    static const int nbase[] = {1, 8, 8, 8};
+    lp_weights *w;
+    lp_tnet *net = NULL;
+
+    (void)state;
+    OK(lp_train_init(nbase, 4, 30, 0, &w, &err));
+    assert_int_equal(lp_tnet_new(w, 1, 30, 32, 1, 0, &net, &err), LP_EARG);
+    assert_int_equal(lp_tnet_new(w, 0, 32, 32, 1, 0, &net, &err), LP_EARG);
+    assert_int_equal(lp_tnet_new(w, 8, 32, 32, 1, 1e5, &net, &err), LP_ENOMEM);
+    assert_null(net);
+    lp_tnet_free(&net);
+    lp_weights_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients_are_pytorchs),
         cmocka_unit_test(test_steps_follow_pytorch),
+        cmocka_unit_test(test_gradients_are_slopes),
+        cmocka_unit_test(test_evaluation_is_inference),
+        cmocka_unit_test(test_same_bits_twice),
+        cmocka_unit_test(test_refusals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
