@@ -1,10 +1,12 @@
 #include "train_files.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "inputs.h"
@@ -150,9 +152,13 @@ lp_status lp_train_files_find(const char *dir, const lp_train_files_options *o, 
     lp_train_files f = {0};
     lp_inputs in = {0};
     char *names[1];
+    struct stat sb;
     lp_status st;
     int i;
 
+    errno = 0;
+    if (stat(dir, &sb) || !S_ISDIR(sb.st_mode))
+        return lp_fail(err, LP_EIO, "%s: %s", dir, errno ? strerror(errno) : "is no folder");
     names[0] = (char *)(size_t)dir;
     if ((st = lp_inputs_find(names, 1, &io, &in, err))) return st;
     for (i = 0; i < in.n; i++)

@@ -1,13 +1,12 @@
 #include "train_net.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "big_alloc.h"
-#include "train_block.h"
+#include "train_style.h"
 
 #define MAX_LEVELS (LP_MAX_NBASE - 1)
 
@@ -15,13 +14,13 @@
  * of the sum that level n of the decoder begins with, which is written first. */
 struct lp_tnet {
     lp_tstep t;
-    int batch, ly, lx, levels, threads, S; /* S: length of the style */
+    int batch, ly, lx, levels, threads;
     lp_tmap in, pooled[MAX_LEVELS], up[MAX_LEVELS], y;
     float *d_x; /* gradient of pooled or up, one at a time */
     lp_tblock down[MAX_LEVELS], dec[MAX_LEVELS];
     lp_tunit output;
     lp_tstats of_out;
-    float *mean, *style, *d_style; /* [batch][S]; mean: before the division by its length */
+    lp_tstyle style;
     int plan_n[LP_TNET_PLANS], next_plan;
     float *arena;
     size_t used; /* floats */
@@ -215,9 +214,9 @@ static void lay_out(lp_tnet *t)
     lay_unit(t, &t->output, "output.", NULL, 0, 0, w->nbase[1], w->nout, &t->dec[0].out,
              &t->of_out);
     lay_shared(t);
-    t->mean = take(t, (size_t)t->batch * t->S);
-    t->style = take(t, (size_t)t->batch * t->S);
-    t->d_style = take(t, (size_t)t->batch * t->S);
+    t->style.mean = take(t, (size_t)t->batch * t->style.n);
+    t->style.v = take(t, (size_t)t->batch * t->style.n);
+    t->style.g = take(t, (size_t)t->batch * t->style.n);
     for (l = 0; l < L; l++) {
         if (l) t->pooled[l].g = t->d_x;
         if (l < L - 1) t->up[l].g = t->d_x;
@@ -248,7 +247,7 @@ lp_status lp_tnet_new(lp_weights *w, int batch, int ly, int lx, int threads, dou
     t->lx = lx;
     t->levels = L;
     t->threads = threads;
-    t->S = w->nbase[L];
+    t->style.n = w->nbase[L];
     if (!(t->t.grad = calloc((size_t)w->n_tensors, sizeof *t->t.grad))) {
         st = lp_fail_mem(err, "training network", (double)w->n_tensors * sizeof *t->t.grad);
         goto done;
@@ -345,90 +344,6 @@ float *const *lp_tnet_gradients(const lp_tnet *t)
     return t->t.grad;
 }
 
-/* make_style.forward: the mean over pixels, divided by its length. */
-static void make_style(lp_tnet *t)
-{
-    const lp_tmap *x = &t->down[t->levels - 1].out;
-    size_t plane = (size_t)x->h * x->w, p;
-    int cb = t->t.cb, nblk = padded(t, x->c) / cb, i, c;
-
-    for (i = 0; i < t->t.n; i++) {
-        float *m = t->mean + (size_t)i * t->S, *s = t->style + (size_t)i * t->S;
-        double len = 0;
-
-        for (c = 0; c < t->S; c++) {
-            const float *v = x->v + ((size_t)i * nblk + c / cb) * plane * cb + c % cb;
-            double sum = 0;
-
-            for (p = 0; p < plane; p++) sum += v[p * cb];
-            m[c] = (float)(sum / (double)plane);
-            len += (double)m[c] * m[c];
-        }
-        for (c = 0; c < t->S; c++) s[c] = (float)(m[c] / sqrt(len));
-    }
-}
-
-/* f = full(style) of every unit that has a style. */
-static void apply_style(lp_tnet *t, lp_tunit *u)
-{
-    const float *w = t->t.w->tensors[u->full_w].data, *b = t->t.w->tensors[u->full_b].data;
-    int cp = padded(t, u->ic), i, c, s;
-
-    for (i = 0; i < t->t.n; i++)
-        for (c = 0; c < cp; c++) {
-            double sum = c < u->ic ? b[c] : 0;
-
-            for (s = 0; c < u->ic && s < t->S; s++)
-                sum += (double)w[(size_t)c * t->S + s] * t->style[(size_t)i * t->S + s];
-            u->f[(size_t)i * cp + c] = (float)sum;
-        }
-}
-
-static void style_gradients(lp_tnet *t, const lp_tunit *u)
-{
-    const float *w = t->t.w->tensors[u->full_w].data;
-    float *dw = t->t.grad[u->full_w], *db = t->t.grad[u->full_b];
-    int cp = padded(t, u->ic), i, c, s;
-
-    for (c = 0; c < u->ic; c++) {
-        db[c] = 0;
-        for (s = 0; s < t->S; s++) dw[(size_t)c * t->S + s] = 0;
-        for (i = 0; i < t->t.n; i++) {
-            float d = u->d_f[(size_t)i * cp + c];
-
-            db[c] += d;
-            for (s = 0; s < t->S; s++) {
-                dw[(size_t)c * t->S + s] += d * t->style[(size_t)i * t->S + s];
-                t->d_style[(size_t)i * t->S + s] += d * w[(size_t)c * t->S + s];
-            }
-        }
-    }
-}
-
-/* Back through make_style, added to the gradient of the deepest map. */
-static void style_back(lp_tnet *t)
-{
-    lp_tmap *x = &t->down[t->levels - 1].out;
-    lp_tdims d = lp_tmap_dims(&t->t, x);
-    int cp = padded(t, x->c), i, c;
-    float *f = t->t.q;
-
-    for (i = 0; i < t->t.n; i++) {
-        const float *m = t->mean + (size_t)i * t->S, *s = t->style + (size_t)i * t->S;
-        const float *ds = t->d_style + (size_t)i * t->S;
-        double len = 0, along = 0;
-
-        for (c = 0; c < t->S; c++) {
-            len += (double)m[c] * m[c];
-            along += (double)ds[c] * s[c];
-        }
-        for (c = 0; c < cp; c++)
-            f[(size_t)i * cp + c] =
-                c < t->S ? (float)((ds[c] - s[c] * along) / (sqrt(len) * x->h * x->w)) : 0;
-    }
-    lp_tops_add_channels(&d, x->g, f);
-}
-
 static lp_status failed(const lp_tnet *t, int s, lp_err *err)
 {
     return s ? lp_fail(err, LP_ENOMEM, "training network, batch of %d: oneDNN fails (status %d)",
@@ -455,9 +370,10 @@ lp_status lp_tnet_forward(lp_tnet *t, const float *x, int n, int training, float
         }
         s = lp_tblock_forward(&t->t, &t->down[l]);
     }
-    make_style(t);
+    lp_tstyle_make(&t->t, &t->style, &t->down[L - 1].out);
     for (l = L - 1; l >= 0 && !s; l--) {
-        for (k = LP_TU_CONV1; k <= LP_TU_CONV3; k++) apply_style(t, &t->dec[l].u[k]);
+        for (k = LP_TU_CONV1; k <= LP_TU_CONV3; k++)
+            lp_tstyle_apply(&t->t, &t->style, &t->dec[l].u[k]);
         if (l < L - 1) {
             d = lp_tmap_dims(&t->t, &t->dec[l + 1].out);
             lp_tops_up(&d, t->up[l].v, t->dec[l + 1].out.v);
@@ -477,7 +393,7 @@ lp_status lp_tnet_backward(lp_tnet *t, const float *d_y, lp_err *err)
     lp_tdims d = lp_tmap_dims(&t->t, &t->y);
 
     lp_tops_from_planes(&d, t->y.g, d_y, t->y.c);
-    memset(t->d_style, 0, (size_t)t->batch * t->S * sizeof *t->d_style);
+    memset(t->style.g, 0, (size_t)t->batch * t->style.n * sizeof *t->style.g);
     s = lp_tunit_backward(&t->t, &t->output, &t->dec[0].out, &t->y);
     for (l = 0; l < L && !s; l++) {
         s = lp_tblock_backward(&t->t, &t->dec[l], l < L - 1 ? 1 : 2);
@@ -485,9 +401,10 @@ lp_status lp_tnet_backward(lp_tnet *t, const float *d_y, lp_err *err)
             d = lp_tmap_dims(&t->t, &t->dec[l + 1].out);
             lp_tops_up_back(&d, t->dec[l + 1].out.g, t->up[l].g);
         }
-        for (k = LP_TU_CONV1; k <= LP_TU_CONV3; k++) style_gradients(t, &t->dec[l].u[k]);
+        for (k = LP_TU_CONV1; k <= LP_TU_CONV3; k++)
+            lp_tstyle_gradients(&t->t, &t->style, &t->dec[l].u[k]);
     }
-    style_back(t);
+    lp_tstyle_back(&t->t, &t->style, &t->down[L - 1].out);
     for (l = L - 1; l >= 0 && !s; l--) {
         s = lp_tblock_backward(&t->t, &t->down[l], l > 0);
         if (l) {

@@ -14,11 +14,10 @@
 #include "inputs.h"
 #include "machine.h"
 #include "selftest.h"
-#include "train_augment.h"
+#include "train_crops.h"
 #include "train_curve.h"
 #include "train_init.h"
 
-#define ORDER 0xffffffffu    /* sub-stream of an epoch's order of images */
 #define TEST_STREAM 0x7e57u  /* the same crops each time */
 #define EPOCH_STREAM 0x10000 /* streams of epochs begin here */
 #define SAVE_SECONDS 300     /* of work that kill -9 may cost */
@@ -88,59 +87,27 @@ static char *beside(const char *out, const char *ending, int keep)
     return s;
 }
 
-/* Which images an epoch sees: all in random order, or per_epoch drawn with replacement. */
-static void draw_order(const run *r, uint32_t stream, int n_images, int n)
+static lp_crops crops_of(const run *r)
 {
-    lp_rng rng;
-    int i;
+    const lp_train_options *o = r->o;
 
-    lp_rng_init(&rng, r->o->seed, stream, ORDER);
-    if (n != n_images) {
-        for (i = 0; i < n; i++) r->order[i] = (int)(lp_rng_uniform(&rng) * n_images);
-        return;
-    }
-    for (i = 0; i < n; i++) r->order[i] = i;
-    for (i = n - 1; i > 0; i--) {
-        int k = (int)(lp_rng_uniform(&rng) * (i + 1)), t = r->order[i];
-
-        r->order[i] = r->order[k];
-        r->order[k] = t;
-    }
-}
-
-/* Crops at places from .. from + n - 1 of the order. */
-static void draw_crops(const run *r, const lp_train_set *set, uint32_t stream, int from, int n)
-{
-    size_t plane = (size_t)r->o->bsize * r->o->bsize;
-    int b = r->o->bsize, i;
-
-#pragma omp parallel for schedule(dynamic)
-    for (i = 0; i < n; i++) {
-        const lp_train_image *im = &set->image[r->order[from + i]];
-        lp_augment a;
-        lp_rng rng;
-
-        lp_rng_init(&rng, r->o->seed, stream, (uint32_t)(from + i));
-        a = lp_augment_draw(&rng, im->Ly, im->Lx,
-                            r->o->rescale ? im->diameter / r->w->diam_mean : 1, r->o->scale_range,
-                            b, b);
-        lp_augment_apply(im, &a, r->nchan, b, b, r->x + (size_t)i * r->nchan * plane,
-                         r->target + (size_t)i * 3 * plane);
-    }
+    return (lp_crops){o->seed, o->bsize, r->nchan, o->rescale ? r->w->diam_mean : 0,
+                      o->scale_range};
 }
 
 static lp_status test_loss(run *r, double *loss, lp_err *err)
 {
+    const lp_crops c = crops_of(r);
     double sum = 0, mean = 0;
     int k, n;
     lp_status st;
 
     *loss = NAN;
     if (!r->test.n) return LP_OK;
-    draw_order(r, TEST_STREAM, r->test.n, r->per_test);
+    lp_train_order(r->order, r->o->seed, TEST_STREAM, r->test.n, r->per_test);
     for (k = 0; k < r->per_test; k += n) {
         n = r->per_test - k < r->o->batch_size ? r->per_test - k : r->o->batch_size;
-        draw_crops(r, &r->test, TEST_STREAM, k, n);
+        lp_train_crops(&r->test, &c, TEST_STREAM, r->order + k, k, n, r->x, r->target);
         if ((st = r->be->evaluate(r->trainer, r->x, r->target, n, r->each, &mean, err))) return st;
         sum += mean * n;
     }
@@ -209,16 +176,18 @@ static void report(run *r, int last)
 
 static lp_status one_epoch(run *r, lp_err *err)
 {
+    const lp_crops c = crops_of(r);
     uint32_t stream = EPOCH_STREAM + (uint32_t)r->p.epoch;
     double rate = lp_train_rate(r->o->learning_rate, r->p.n_epochs, r->p.epoch), loss = 0;
     int n;
     lp_status st;
 
-    draw_order(r, stream, r->train.n, r->per_epoch);
+    lp_train_order(r->order, r->o->seed, stream, r->train.n, r->per_epoch);
     while (r->p.images < r->per_epoch) {
         n = r->per_epoch - r->p.images;
         if (n > r->o->batch_size) n = r->o->batch_size;
-        draw_crops(r, &r->train, stream, r->p.images, n);
+        lp_train_crops(&r->train, &c, stream, r->order + r->p.images, r->p.images, n, r->x,
+                       r->target);
         if ((st = r->be->gradients(r->trainer, r->x, r->target, n, r->each, &loss, err))) return st;
         if (!isfinite(loss)) return refuse_nan(r, r->p.images, n, err);
         if ((st = r->be->update(r->trainer, rate, err))) return st;
