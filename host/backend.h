@@ -2,11 +2,11 @@
  *
  * A back end is one struct of function pointers, chosen once by name. Buffers are
  * opaque: host memory for `cpu`, device memory for `cuda`. Every function only
- * queues work (the CPU back end does it at once); get() and masks() wait. Arrays are float32
- * and planar unless said otherwise; flows [2][Ly][Lx] are y then x, 5.0 is one pixel
- * per step, cellprob [Ly][Lx] is a logit.
- * A batch holds tiles of one or several sizes, end to end: tiles are [nchan][ly][lx] each, and
- * where those of a call begin is said in pixels, so that it holds for any number of channels. */
+ * queues work (the CPU back end does it at once); get(), masks() and layer() wait. Arrays are
+ * float32 and planar unless said otherwise; flows [2][Ly][Lx] are y then x, 5.0 is one pixel per
+ * step, cellprob [Ly][Lx] is a logit. A batch holds tiles of one or several sizes, end to end:
+ * tiles are [nchan][ly][lx] each, and where those of a call begin is said in pixels, so that it
+ * holds for any number of channels. */
 #ifndef LP_BACKEND_H
 #define LP_BACKEND_H
 
@@ -14,13 +14,14 @@
 #include <stdint.h>
 
 #include "image.h"
+#include "layers.h"
 #include "masks.h"
 #include "status.h"
 #include "tiling.h"
 #include "../weights/weights.h"
 
-/* An opened back end: one thread at a time, but masks, get and buf_free may run in other threads
- * beside it, on buffers that nothing else uses. */
+/* An opened back end: one thread at a time, but masks, layer, get and buf_free may run in other
+ * threads beside it, on buffers that nothing else uses. */
 typedef struct lp_device lp_device;
 typedef struct lp_buf lp_buf; /* memory of a device */
 typedef struct lp_net lp_net; /* a network ready to run on a device */
@@ -70,6 +71,10 @@ typedef struct {
     lp_status (*masks)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                        const lp_masks_options *o, lp_labels *masks, float **flow_error, uint32_t *n,
                        lp_err *err);
+    /* The same masks as runs with their flow errors and mean cellprobs, for merging: nothing else
+     * comes back from the device. The caller frees *layer with lp_layer_clear. */
+    lp_status (*layer)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                       const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err);
 } lp_backend;
 
 /* The back end of that name ("auto": the fastest that this machine has), or LP_EMISSING /

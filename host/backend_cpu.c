@@ -206,6 +206,33 @@ static lp_status cpu_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int o
                             masks, flow_error, n, err);
 }
 
+/* Mean cellprob needs the plane at the image's size. */
+static lp_status cpu_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                           const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err)
+{
+    const float *cellprob = yf->data + (size_t)2 * Ly * Lx;
+    float *flow_error = NULL, *full = NULL;
+    lp_labels masks = {0};
+    uint32_t n;
+    lp_status st = cpu_masks(d, yf, Ly, Lx, out_Ly, out_Lx, o, &masks, &flow_error, &n, err);
+
+    if (st) return st;
+    if (Ly != out_Ly || Lx != out_Lx) {
+        if (!(full = malloc((size_t)out_Ly * out_Lx * sizeof *full))) {
+            st = lp_fail_mem(err, "cellprob", 4.0 * out_Ly * out_Lx);
+            goto done;
+        }
+        lp_resize_ref(full, cellprob, 1, Ly, Lx, out_Ly, out_Lx);
+        cellprob = full;
+    }
+    st = lp_layer_make(diameter, out_Ly, out_Lx, masks.data, n, flow_error, cellprob, layer, err);
+done:
+    lp_labels_free(&masks);
+    free(flow_error);
+    free(full);
+    return st;
+}
+
 const lp_backend lp_backend_cpu = {
     .name = "cpu",
     .open = cpu_open,
@@ -223,4 +250,5 @@ const lp_backend lp_backend_cpu = {
     .tile_average = cpu_tile_average,
     .style_add = cpu_style_add,
     .masks = cpu_masks,
+    .layer = cpu_layer,
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval_labels.h"
 #include "eval_runs.h"
 #include "machine.h"
 #include "read.h"
@@ -46,15 +47,45 @@ static void on_done(void *user, const char *base)
     add(user, base);
 }
 
-/* Before anything is computed: the labels are there, and some belong to the images. */
+/* The label images of files are as large as their images, as the headers say. from [l->n]: the
+ * input that each run is of, page [l->n]. Images that cannot be read are the run's to tell. */
+static lp_status check_sizes(const lp_inputs *in, const run_list *l, const int *from,
+                             const int *page, const lp_eval_files *files, lp_err *err)
+{
+    int i, k, n, Ly, Lx, ty, tx, bad = 0;
+    char first[600] = "";
+    lp_err ignored;
+    lp_status st;
+
+    for (i = 0; i < files->n; i++) {
+        const lp_eval_item *x = &files->item[i];
+
+        if (lp_eval_is_drawn(x->truth)) continue; /* of any size */
+        for (k = 0; k < l->n && strcmp(l->run[k], x->pred); k++) {
+        }
+        if (k == l->n || lp_read_size(in->item[from[k]].path, page[k] - 1, &n, &Ly, &Lx, &ignored))
+            continue;
+        if ((st = lp_read_size(x->truth, 0, &n, &ty, &tx, err))) return st;
+        if ((ty == Ly && tx == Lx) || bad++) continue;
+        snprintf(
+            first, sizeof first,
+            "%.180s: labels of %d x %d pixels (height x width) for an image of %d x %d: %.180s",
+            x->truth, ty, tx, Ly, Lx, in->item[from[k]].path);
+    }
+    if (!bad) return LP_OK;
+    if (bad == 1) return lp_fail(err, LP_EFORMAT, "%s", first);
+    return lp_fail(err, LP_EFORMAT, "%s; and %d more of other sizes", first, bad - 1);
+}
+
+/* Before anything is computed: the labels are there, some belong to the images, and fit them. */
 static lp_status check_labels(const lp_inputs *in, const lp_run_options *o, const char *labels,
                               lp_err *err)
 {
+    int i, k, room = 0, *from = NULL, *page = NULL;
     lp_eval_files files = {0};
     run_list l = {0};
     lp_err ignored;
     lp_status st;
-    int i, k;
 
     for (i = 0; i < in->n; i++) {
         int pages = 1;
@@ -64,14 +95,30 @@ static lp_status check_labels(const lp_inputs *in, const lp_run_options *o, cons
             char base[PATH_MAX];
 
             if (o->page && k != o->page) continue;
+            if (l.n == room) {
+                int *f = realloc(from, (size_t)(room = 2 * room + 64) * sizeof *f), *p;
+
+                if (f) from = f;
+                if ((p = realloc(page, (size_t)room * sizeof *p))) page = p;
+                if (!f || !p) {
+                    st = lp_fail_mem(err, "list of files", room * 8.0);
+                    goto done;
+                }
+            }
+            from[l.n] = i;
+            page[l.n] = k;
             snprintf(base, sizeof base, pages > 1 ? "%s_p%04d" : "%s", in->item[i].base, k);
             add(&l, base);
         }
     }
     st = l.failed ? lp_fail_mem(err, "list of files", l.n * 100.0)
                   : lp_eval_files_runs(labels, l.run, l.n, &files, err);
+    if (!st) st = check_sizes(in, &l, from, page, &files, err);
+done:
     lp_eval_files_free(&files);
     free_list(&l);
+    free(from);
+    free(page);
     return st;
 }
 
@@ -91,6 +138,7 @@ static lp_status sweep(const lp_calibrate *c, const lp_run_options *o, const run
     }
     for (i = 0; i < files.n; i++) item[i] = &files.item[i];
     st = lp_eval_sweep_runs(item, files.n, &o->merge, o->session.threads, out, &note, err);
+    if (!st && out->n_failed) st = lp_fail(err, out->failed->status, "%s", out->failed->msg);
     if (!st && note.status) st = lp_fail(err, note.status, "%s", note.msg);
 done:
     free(item);
@@ -155,6 +203,7 @@ static int write_results(const run_list *l, const lp_run_options *o, int64_t *pa
         } else if (no_image.status && !o->quiet) {
             fprintf(stderr, "lipopose: %s: no picture and no intensities\n", no_image.msg);
         }
+        if (*res.older && !o->quiet) fprintf(stderr, "lipopose: %s: %s\n", base, res.older);
         n += res.n;
         lp_results_free(&res);
         free(base);
@@ -198,6 +247,7 @@ int lp_calibrate_run(const lp_inputs *in, const lp_run_options *options, const l
     first.save_outlines = first.save_txt = first.save_rois = first.save_geojson = 0;
     first.save_star = first.save_box = first.save_cbox = first.save_topaz = 0;
     first.no_summary = 1;
+    first.keep_older = 1; /* the labels may be among it */
     first.on_done = on_done;
     first.user = &l;
     first.merge.threshold = NAN;

@@ -210,6 +210,7 @@ static lp_status sweep(const args *a, const lp_eval_options *o, lp_eval_set *s, 
     st = note.status ? LP_OK : lp_eval_sweep_runs(item, n, &o->merge, o->threads, out, &note, err);
     free(item);
     if (st) return st;
+    for (i = 0; i < out->n_failed; i++) warn(out->failed[i].msg);
     if (note.status && (a->sweep_csv || a->method))
         return lp_fail(err, LP_EARG, "--%s: %.900s", a->sweep_csv ? "sweep_csv" : "merge",
                        note.msg);
@@ -267,7 +268,7 @@ int lp_cmd_eval(int argc, char **argv)
     if (!st && !points && a.sweep) st = sweep(&a, &o, &set, &swept, &err);
     if (!st) {
         say_problems(&files, &set, &note);
-        code = set.n_failed > 0;
+        code = set.n_failed > 0 || swept.n_failed > 0;
         st = write_all(&a, &files, &set, &o, &err);
     }
     if (st) {

@@ -8,7 +8,6 @@
 
 #include "commands.h"
 #include "inputs.h"
-#include "merge_text.h"
 #include "options.h"
 #include "remerge.h"
 #include "run_files.h"
@@ -59,6 +58,7 @@ static lp_status one(const void *user, const char *path, lp_err *err)
     char base[PATH_MAX];
     lp_err no_image;
     lp_status st;
+    int i;
 
     if ((st = lp_settings_merge(a->settings ? &a->set : NULL, a->method, a->levels,
                                 a->has_threshold, a->threshold, &o.merge, err)))
@@ -73,10 +73,13 @@ static lp_status one(const void *user, const char *path, lp_err *err)
     if (no_image.status && !o.quiet)
         fprintf(stderr, "lipopose: %s: no picture and no intensities (%s); give --image FILE\n",
                 path, no_image.msg);
-    if (!o.quiet)
-        printf("%s: %lld particle%s; results: %s_cp_masks.tif, _particles.csv%s\n", path,
-               (long long)res.n, res.n == 1 ? "" : "s", base,
-               no_image.status ? "" : ", _overlay.png");
+    if (*res.older && !o.quiet) fprintf(stderr, "lipopose: %s: %s\n", base, res.older);
+    if (!o.quiet) {
+        printf("%s: %lld particle%s; results:", path, (long long)res.n, res.n == 1 ? "" : "s");
+        for (i = 0; i < res.n_outputs; i++)
+            printf("%s %s", i ? "," : "", i ? res.output[i] + strlen(base) : res.output[i]);
+        putchar('\n');
+    }
     lp_results_free(&res);
     return LP_OK;
 }
@@ -86,7 +89,7 @@ int lp_cmd_merge(int argc, char **argv)
     args a = {.outline = 0.5, .run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1}};
     char **names = calloc((size_t)argc + 1, sizeof *names);
     lp_err err = {0};
-    lp_merge_options trial = lp_merge_defaults();
+    lp_merge_options trial;
     int n = 0, code = 0;
     lp_status st;
     const lp_option table[] = {
@@ -133,7 +136,8 @@ int lp_cmd_merge(int argc, char **argv)
         err.status = LP_EMISSING;
         goto usage;
     }
-    if ((st = lp_merge_text_parse(a.method, a.levels, a.has_threshold, a.threshold, &trial, &err)))
+    if ((st = lp_settings_merge(a.settings ? &a.set : NULL, a.method, a.levels, a.has_threshold,
+                                a.threshold, &trial, &err)))
         goto usage;
     if (!(a.outline >= 0 && a.outline < 1)) {
         lp_fail(&err, LP_EARG, "--outline %g: give a share, 0 to below 1", a.outline);

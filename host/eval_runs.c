@@ -93,15 +93,18 @@ static range compare(const lp_labels *p, const lp_sweep_image *im)
 }
 
 typedef struct {
+    const lp_eval_item *file;
     lp_sweep_image im;
     double flow_threshold, cellprob_threshold;
     range masks;
     int missing; /* no prediction */
+    int no_run;  /* a prediction, but no run */
     lp_err why;
 } one_image;
 
-static lp_status sweep_one(const lp_eval_item *f, const lp_merge_options *options, one_image *x)
+static lp_status sweep_one(const lp_merge_options *options, one_image *x)
 {
+    const lp_eval_item *f = x->file;
     lp_merge_options o = *options;
     lp_labels t = {0}, p = {0};
     lp_saved_run r = {0};
@@ -109,7 +112,8 @@ static lp_status sweep_one(const lp_eval_item *f, const lp_merge_options *option
     lp_status st;
 
     x->missing = !f->pred;
-    if (!f->run && f->pred) {
+    x->no_run = !f->run && f->pred;
+    if (x->no_run) {
         st = lp_fail(err, LP_EIO, "%s has no saved run of segment --diameters", f->name);
         goto done;
     }
@@ -205,6 +209,36 @@ static lp_status fill_missing(one_image *x, int n, lp_err *err)
     return LP_OK;
 }
 
+/* Takes the images whose runs are of no use out of x [*n] and keeps why. *note is set where an
+ * image has no run, or none is left. */
+static lp_status leave_out(one_image *x, int *n, lp_eval_sweep *s, lp_err *note, lp_err *err)
+{
+    int i, k = 0, runs = 0;
+
+    if (!(s->failed = calloc((size_t)*n + 1, sizeof *s->failed)))
+        return lp_fail_mem(err, "sweep", (double)*n * sizeof *s->failed);
+    for (i = 0; i < *n; i++) {
+        one_image *y = &x[i];
+
+        if (y->why.status == LP_EARG || y->why.status == LP_ENOMEM)
+            return lp_fail(err, y->why.status, "%s", y->why.msg);
+        if (y->no_run) {
+            *note = y->why;
+        } else if (y->why.status) {
+            s->failed[s->n_failed++] = y->why;
+        } else {
+            one_image keep = *y;
+
+            memset(y, 0, sizeof *y);
+            runs += !keep.missing;
+            x[k++] = keep;
+        }
+    }
+    *n = k;
+    if (runs == 0 && !note->status) lp_fail(note, LP_EIO, "no saved run is left");
+    return LP_OK;
+}
+
 /* NaN where they differ. */
 static double common(double a, double b)
 {
@@ -223,9 +257,9 @@ static double given_threshold(const lp_eval_sweep *s, const lp_merge_options *o)
 lp_status lp_eval_sweep_runs(const lp_eval_item *const *item, int n, const lp_merge_options *o,
                              int threads, lp_eval_sweep *out, lp_err *note, lp_err *err)
 {
-    lp_eval_sweep s = {.n = n, .merge = *o, .flow_threshold = NAN, .cellprob_threshold = NAN};
+    lp_eval_sweep s = {.merge = *o, .flow_threshold = NAN, .cellprob_threshold = NAN};
     one_image *x = calloc((size_t)n + 1, sizeof *x);
-    int i, runs_only = 1, seen = 0;
+    int i, runs_only = 1, seen = 0, left = 0;
     lp_status st = LP_OK;
 
     memset(note, 0, sizeof *note);
@@ -237,31 +271,34 @@ lp_status lp_eval_sweep_runs(const lp_eval_item *const *item, int n, const lp_me
     }
     if (threads <= 0) threads = omp_get_max_threads();
     if (threads > n) threads = n > 0 ? n : 1; /* one image has them all inside */
+    for (i = 0; i < n; i++) x[i].file = item[i];
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (i = 0; i < n; i++)
-        if (!sweep_one(item[i], o, &x[i])) x[i].why.status = LP_OK;
-    for (i = 0; i < n && !st; i++)
-        if (x[i].why.status) {
-            *note = x[i].why;
-            if (note->status == LP_EARG || note->status == LP_ENOMEM)
-                st = lp_fail(err, note->status, "%s", note->msg);
-        }
-    if (st || note->status || n == 0) goto done;
-    if ((st = fill_missing(x, n, err))) goto done;
-    for (i = 0; i < n; i++) {
+        if (!sweep_one(o, &x[i])) x[i].why.status = LP_OK;
+    left = n;
+    if (n == 0 || (st = leave_out(x, &left, &s, note, err))) goto done;
+    if (note->status) {
+        out->failed = s.failed;
+        out->n_failed = s.n_failed;
+        s.failed = NULL;
+        goto done;
+    }
+    if ((st = fill_missing(x, left, err))) goto done;
+    s.n = left;
+    for (i = 0; i < left; i++) {
         s.im[i] = x[i].im;
         memset(&x[i].im, 0, sizeof x[i].im);
         s.ptr[i] = &s.im[i];
         if (x[i].missing) continue;
-        runs_only &= lp_eval_is_run(item[i]->pred);
+        runs_only &= lp_eval_is_run(x[i].file->pred);
         s.flow_threshold =
             seen ? common(s.flow_threshold, x[i].flow_threshold) : x[i].flow_threshold;
         s.cellprob_threshold = seen++ ? common(s.cellprob_threshold, x[i].cellprob_threshold)
                                       : x[i].cellprob_threshold;
     }
     s.is_cellpose = lp_sweep_is_cellpose(s.flow_threshold, s.cellprob_threshold);
-    if ((st = lp_sweep_new(s.ptr, n, o->method, &s.all, err))) goto done;
-    s.masks_at = runs_only ? given_threshold(&s, o) : masks_at(&s, x);
+    if ((st = lp_sweep_new(s.ptr, left, o->method, &s.all, err))) goto done;
+    s.masks_at = s.n_failed ? NAN : runs_only ? given_threshold(&s, o) : masks_at(&s, x);
     *out = s;
     memset(&s, 0, sizeof s);
 done:
@@ -279,6 +316,7 @@ void lp_eval_sweep_free(lp_eval_sweep *s)
     for (i = 0; s->im && i < s->n; i++) lp_sweep_image_free(&s->im[i]);
     free(s->im);
     free(s->ptr);
+    free(s->failed);
     lp_sweep_free(&s->all);
     memset(s, 0, sizeof *s);
 }

@@ -54,6 +54,7 @@ typedef struct {
 enum { LP_SWEEP_SMALL, LP_SWEEP_MEDIAN, LP_SWEEP_LARGE, LP_SWEEP_N_SIZES };
 
 #define LP_SWEEP_MAX_POINTS 1000
+#define LP_SWEEP_NEAR 1.15 /* a ratio: about what --diameters auto has between neighbours */
 
 typedef struct {
     lp_merge_method method;
@@ -63,9 +64,13 @@ typedef struct {
     lp_sweep_point *single; /* [n_single] the diameters that all images have, ascending */
     int n_single;
     /* The 5th, 50th and 95th percentile of all true diameters (as numpy's, px; NaN without any),
-     * and the single diameter next to each by ratio, -1: none. */
+     * and what a single diameter of that size finds. nearest: among single, by ratio; -1 where the
+     * images share none within LP_SWEEP_NEAR of the size while some have one that is nearer: then
+     * each image's own nearest is taken, and of_size.at is NaN. Without true particles or
+     * diameters, nearest is -1 and of_size empty. */
     double size[LP_SWEEP_N_SIZES];
     int nearest[LP_SWEEP_N_SIZES];
+    lp_sweep_point of_size[LP_SWEEP_N_SIZES];
     int64_t n_smaller, n_larger; /* true particles beyond their image's diameters */
     double smallest, largest;    /* those diameters, px; NaN: differ by image */
     /* With labels at hand: at each image the diameter next to its median true one (without

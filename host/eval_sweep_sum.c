@@ -71,6 +71,42 @@ static double percentile(const double *v, int64_t n, double q)
     return k + 1 < n ? v[k] + (v[k + 1] - v[k]) * (at - (double)k) : v[n - 1];
 }
 
+static lp_eval_counts at_nearest(const lp_sweep_image *im, const void *to)
+{
+    return im->single[nearest(im->diameter, im->n_single, *(const double *)to)];
+}
+
+/* Whether a shared diameter stands for a size in all images. */
+static int near_enough(const images *x, double shared, double size)
+{
+    int i, k;
+
+    if (fabs(log(shared / size)) <= log(LP_SWEEP_NEAR)) return 1;
+    for (i = 0; i < x->n; i++) {
+        k = nearest(x->im[i]->diameter, x->im[i]->n_single, size);
+        if (x->im[i]->diameter[k] != shared) return 0;
+    }
+    return 1;
+}
+
+/* d: the diameters of s->single. All images have diameters. */
+static void of_sizes(const images *x, const double *d, lp_sweep *s)
+{
+    int k;
+
+    for (k = 0; k < LP_SWEEP_N_SIZES; k++) {
+        int at = nearest(d, s->n_single, s->size[k]);
+
+        if (!(s->size[k] > 0)) continue;
+        if (at >= 0 && near_enough(x, d[at], s->size[k])) {
+            s->nearest[k] = at;
+            s->of_size[k] = s->single[at];
+        } else {
+            add_up(x, &s->of_size[k], at_nearest, &s->size[k]);
+        }
+    }
+}
+
 static lp_eval_counts at_own_median(const lp_sweep_image *im, const void *of_all)
 {
     double d = im->nt ? percentile(im->diameter_true, im->nt, 0.5) : *(const double *)of_all;
@@ -198,10 +234,14 @@ static lp_status make_singles(const images *x, lp_sweep *s, lp_err *err)
         add_up(x, &s->single[s->n_single], at_diameter, &first->diameter[k]);
         s->n_single++;
     }
-    for (k = 0; k < LP_SWEEP_N_SIZES; k++) s->nearest[k] = nearest(d, s->n_single, s->size[k]);
-    free(d);
+    for (k = 0; k < LP_SWEEP_N_SIZES; k++) {
+        s->nearest[k] = -1;
+        s->of_size[k].at = NAN;
+    }
     for (k = 0; k < x->n; k++) with_single &= x->im[k]->n_single > 0;
     s->own_median.at = s->best.at = NAN;
+    if (with_single) of_sizes(x, d, s);
+    free(d);
     if (!with_single) return LP_OK;
     add_up(x, &s->own_median, at_own_median, &s->size[LP_SWEEP_MEDIAN]);
     add_up(x, &s->best, at_best, NULL);

@@ -91,13 +91,13 @@ static void means(float *out, const lp_runs *r, const float *plane, int Lx)
     }
 }
 
-lp_status lp_layers_add(lp_layers *s, double diameter, const uint32_t *labels, uint32_t n,
-                        const float *flow_error, const float *cellprob, lp_err *err)
+lp_status lp_layer_make(double diameter, int Ly, int Lx, const uint32_t *labels, uint32_t n,
+                        const float *flow_error, const float *cellprob, lp_layer *out, lp_err *err)
 {
     lp_layer y = {.diameter = diameter, .masks = {.n = n}};
     uint64_t *next = NULL;
     uint64_t n_runs = 0;
-    lp_status st;
+    lp_status st = LP_OK;
     uint32_t l;
 
     if (!(diameter > 0 && diameter <= 1e6))
@@ -107,7 +107,7 @@ lp_status lp_layers_add(lp_layers *s, double diameter, const uint32_t *labels, u
     y.flow_error = malloc((n + (size_t)1) * sizeof *y.flow_error);
     y.cellprob = malloc((n + (size_t)1) * sizeof *y.cellprob);
     if (y.masks.first && next && y.flow_error && y.cellprob) {
-        lp_runs_count_ref(y.masks.first, labels, n, s->Ly, s->Lx);
+        lp_runs_count_ref(y.masks.first, labels, n, Ly, Lx);
         n_runs = y.masks.first[n];
         y.masks.run = malloc((n_runs ? n_runs : 1) * sizeof *y.masks.run);
     }
@@ -115,15 +115,25 @@ lp_status lp_layers_add(lp_layers *s, double diameter, const uint32_t *labels, u
         st = lp_fail_mem(err, "merge", 24.0 * n + 12.0 * (double)n_runs);
         goto done;
     }
-    lp_runs_fill_ref(y.masks.run, y.masks.first, labels, n, s->Ly, s->Lx, next);
+    lp_runs_fill_ref(y.masks.run, y.masks.first, labels, n, Ly, Lx, next);
     for (l = 0; l < n; l++) {
         y.flow_error[l] = flow_error ? flow_error[l] : NAN;
         y.cellprob[l] = NAN;
     }
-    if (cellprob) means(y.cellprob, &y.masks, cellprob, s->Lx);
-    st = lp_layers_add_layer(s, &y, err);
+    if (cellprob) means(y.cellprob, &y.masks, cellprob, Lx);
+    *out = y;
+    memset(&y, 0, sizeof y);
 done:
     free(next);
     lp_layer_clear(&y);
     return st;
+}
+
+lp_status lp_layers_add(lp_layers *s, double diameter, const uint32_t *labels, uint32_t n,
+                        const float *flow_error, const float *cellprob, lp_err *err)
+{
+    lp_layer y;
+    lp_status st = lp_layer_make(diameter, s->Ly, s->Lx, labels, n, flow_error, cellprob, &y, err);
+
+    return st ? st : lp_layers_add_layer(s, &y, err);
 }

@@ -25,6 +25,11 @@ struct lp_layers { /* lp_layers: lipopose.h */
 /* LP_EARG for sizes out of bounds, LP_ENOMEM. The caller frees with lp_layers_free. */
 lp_status lp_layers_new(int Ly, int Lx, lp_layers **out, lp_err *err);
 
+/* The masks 1 .. n of labels [Ly][Lx] (gaps are allowed) as *out, which the caller frees with
+ * lp_layer_clear; diameter in px. flow_error [n] and cellprob [Ly][Lx], logit, may be NULL. */
+lp_status lp_layer_make(double diameter, int Ly, int Lx, const uint32_t *labels, uint32_t n,
+                        const float *flow_error, const float *cellprob, lp_layer *out, lp_err *err);
+
 /* Adds the masks 1 .. n of labels [Ly][Lx] (gaps are allowed). flow_error [n] and cellprob
  * [Ly][Lx], logit, may be NULL. Of equal diameters, the one added first comes first. */
 lp_status lp_layers_add(lp_layers *s, double diameter, const uint32_t *labels, uint32_t n,

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../kernels/resize.h"
-
 #define MAX_THREADS 8
 #define BYTES_PER_PIXEL 48.0
 
@@ -17,66 +15,26 @@ struct lp_mask_pool {
     const double *diameters;
     pthread_t thread[MAX_THREADS];
 
-    pthread_mutex_t lock; /* of what follows; of found, only the pointers */
+    pthread_mutex_t lock; /* of what follows */
     pthread_cond_t news;
     int idle, closed, full;
     int job; /* with full: what is to be done next */
     lp_net_output out;
-    lp_layers **found; /* [n] one layer each, or NULL */
+    lp_layer *found; /* [n], empty where there is none yet */
     double seconds[LP_T_NSTAGES];
     lp_err err; /* of the first that failed */
 };
 
-/* Mean cellprob needs the plane at the image's size. */
-static lp_status cellprob(const lp_mask_pool *p, const lp_net_output *net, float **out, lp_err *err)
-{
-    lp_net_context c = lp_session_net(p->s, p->o);
-    size_t plane = (size_t)net->Ly * net->Lx * sizeof(float);
-    float *prob = malloc(plane), *full;
-    lp_status st;
-
-    if (!prob) return lp_fail_mem(err, "cellprob", (double)plane);
-    if ((st = c.be->get(c.dev, prob, net->yf, 2 * plane, plane, err))) {
-        free(prob);
-        return st;
-    }
-    if (net->Ly != p->Ly || net->Lx != p->Lx) {
-        if (!(full = malloc((size_t)p->Ly * p->Lx * sizeof *full))) {
-            free(prob);
-            return lp_fail_mem(err, "cellprob", 4.0 * p->Ly * p->Lx);
-        }
-        lp_resize_ref(full, prob, 1, net->Ly, net->Lx, p->Ly, p->Lx);
-        free(prob);
-        prob = full;
-    }
-    *out = prob;
-    return LP_OK;
-}
-
 /* One diameter, reduced to runs. */
-static lp_status make(lp_mask_pool *p, int job, lp_net_output *net, lp_layers **found,
+static lp_status make(lp_mask_pool *p, int job, lp_net_output *net, lp_layer *found,
                       double *seconds, lp_err *err)
 {
     lp_net_context c = lp_session_net(p->s, p->o);
-    lp_result r = {.diameter = p->diameters[job]};
-    lp_layers *y = NULL;
-    float *prob = NULL;
-    lp_status st;
+    lp_status st =
+        lp_session_layer(p->s, net, p->Ly, p->Lx, p->o, p->diameters[job], found, seconds, err);
 
-    if ((st = lp_session_masks(p->s, net, p->Ly, p->Lx, p->o, &r, err))) goto done;
-    if ((st = cellprob(p, net, &prob, err))) goto done;
+    if (st) lp_net_at_diameter(p->diameters[job], err);
     lp_net_output_free(c.be, c.dev, net);
-    if ((st = lp_layers_new(p->Ly, p->Lx, &y, err))) goto done;
-    if ((st = lp_layers_add(y, r.diameter, r.masks, r.n, r.flow_error, prob, err))) goto done;
-    memcpy(seconds, r.seconds, sizeof r.seconds);
-    *found = y;
-    y = NULL;
-done:
-    if (st) lp_net_at_diameter(r.diameter, err);
-    lp_net_output_free(c.be, c.dev, net);
-    lp_layers_free(&y);
-    lp_result_free(&r);
-    free(prob);
     return st;
 }
 
@@ -85,7 +43,7 @@ static void do_job(lp_mask_pool *p)
 {
     double seconds[LP_T_NSTAGES] = {0};
     lp_net_output out = p->out;
-    lp_layers *found = NULL;
+    lp_layer found = {0};
     int job = p->job, i;
     lp_err err = {0};
     lp_status st;
@@ -127,10 +85,10 @@ lp_status lp_mask_pool_new(lp_session *s, const lp_segment_options *o, int Ly, i
     double px = (double)Ly * Lx;
     lp_mask_pool *p = calloc(1, sizeof *p);
 
-    if (p) p->found = calloc((size_t)n, sizeof(lp_layers *));
+    if (p) p->found = calloc((size_t)n, sizeof *p->found);
     if (!p || !p->found) {
         free(p);
-        return lp_fail_mem(err, "masks", n * 8.0);
+        return lp_fail_mem(err, "masks", n * (double)sizeof *p->found);
     }
     p->s = s;
     p->o = o;
@@ -205,7 +163,7 @@ lp_status lp_mask_pool_finish(lp_mask_pool *p, lp_layers *layers, double *second
     stop(p);
     if ((st = failed(p, err))) return st;
     for (i = 0; i < p->n; i++)
-        if ((st = lp_layers_add_layer(layers, &p->found[i]->layer[0], err))) return st;
+        if ((st = lp_layers_add_layer(layers, &p->found[i], err))) return st;
     for (i = 0; i < LP_T_NSTAGES; i++) seconds[i] += p->seconds[i];
     return LP_OK;
 }
@@ -217,7 +175,7 @@ void lp_mask_pool_free(lp_mask_pool **pp)
 
     if (!p) return;
     stop(p);
-    for (i = 0; i < p->n; i++) lp_layers_free(&p->found[i]);
+    for (i = 0; i < p->n; i++) lp_layer_clear(&p->found[i]);
     free(p->found);
     pthread_cond_destroy(&p->news);
     pthread_mutex_destroy(&p->lock);

@@ -1,7 +1,10 @@
 #include "merge_text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "merge_support.h"
 
 static const struct {
     const char *name;
@@ -37,6 +40,7 @@ lp_status lp_merge_text_parse(const char *method, const char *levels, int has_th
                               double threshold, lp_merge_options *o, lp_err *err)
 {
     size_t i, n = sizeof methods / sizeof *methods;
+    lp_status st;
 
     if (method) {
         for (i = 0; i < n && strcmp(method, methods[i].name); i++) {
@@ -50,7 +54,22 @@ lp_status lp_merge_text_parse(const char *method, const char *levels, int has_th
             return lp_fail(err, LP_EARG, "--threshold %g: must be 0 or more", threshold);
         o->threshold = threshold;
     }
-    return levels ? parse_levels(levels, o, err) : LP_OK;
+    if (levels && (st = parse_levels(levels, o, err))) return st;
+    if (has_threshold) return lp_merge_text_check("--threshold", o->method, threshold, err);
+    if (levels && isnan(o->threshold))
+        return lp_merge_text_check("--levels: the last one,", o->method, o->levels[o->n_levels - 1],
+                                   err);
+    return LP_OK;
+}
+
+lp_status lp_merge_text_check(const char *what, lp_merge_method method, double threshold,
+                              lp_err *err)
+{
+    if (method == LP_MERGE_SCALE && threshold > LP_SUPPORT_MAX)
+        return lp_fail(err, LP_EARG,
+                       "%s %g: support of scale ends at %g; give a number from 0 to %g", what,
+                       threshold, LP_SUPPORT_MAX, LP_SUPPORT_MAX);
+    return LP_OK;
 }
 
 const char *lp_merge_text_name(lp_merge_method method)

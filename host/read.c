@@ -93,6 +93,29 @@ lp_status lp_read_count(const char *path, int *npages, lp_err *err)
     return st;
 }
 
+lp_status lp_read_size(const char *path, int page, int *npages, int *Ly, int *Lx, lp_err *err)
+{
+    lp_bytes *b = NULL;
+    int n = 1, y = 0, x = 0;
+    lp_status st;
+    kind k;
+
+    if ((st = lp_bytes_open(path, &b, err))) return st;
+    st = sniff(b, &k, err);
+    if (!st && k == TIFF_FILE) st = lp_tiff_size(b, page, &n, &y, &x, err);
+    if (!st && k == MRC_FILE) st = lp_mrc_size(b, &n, &y, &x, err);
+    if (!st && k == PNG_FILE) st = lp_png_size(b, &y, &x, err);
+    if (!st && (page < 0 || page >= n))
+        st = lp_fail(err, LP_EARG, "%s: no page %d: the file has %d (0 to %d)", path, page, n,
+                     n - 1);
+    lp_bytes_close(&b);
+    if (st) return st;
+    *npages = n;
+    *Ly = y;
+    *Lx = x;
+    return LP_OK;
+}
+
 lp_status lp_read_image(const char *path, int page, lp_image *im, lp_err *err)
 {
     lp_bytes *b = NULL;

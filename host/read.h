@@ -18,6 +18,11 @@
  * here, while lp_read_image still reads those that are. */
 lp_status lp_read_count(const char *path, int *npages, lp_err *err);
 
+/* The same, with the size in pixels of page (0-based; LP_EARG where it is not there): what
+ * lp_read_image and lp_read_labels give, if the rest of the file is sound. Of a packed file only
+ * TIFF is unpacked for it. */
+lp_status lp_read_size(const char *path, int page, int *npages, int *Ly, int *Lx, lp_err *err);
+
 /* Reads page (0-based) into *im, which the caller frees. On failure *im is
  * untouched; the message names path, page and what to do. LP_EARG for a page that is not there,
  * else as lp_read_count; LP_ENOMEM. NaN and Inf become the mean of their channel's finite samples

@@ -214,6 +214,18 @@ lp_status lp_mrc_count(lp_bytes *b, int *npages, lp_err *err)
     return st;
 }
 
+lp_status lp_mrc_size(lp_bytes *b, int *npages, int *Ly, int *Lx, lp_err *err)
+{
+    layout l;
+    lp_status st = read_layout(b, &l, err);
+
+    if (st) return st;
+    *npages = l.nz;
+    *Ly = l.ny;
+    *Lx = l.nx;
+    return LP_OK;
+}
+
 /* Packed files tell their length only here. */
 static lp_status read_exactly(lp_bytes *b, const layout *l, int64_t at, void *buf, size_t n,
                               lp_err *err)

@@ -40,6 +40,9 @@ int lp_mrc_probe(const uint8_t *head, size_t n);
 /* Number of sections. */
 lp_status lp_mrc_count(lp_bytes *b, int *npages, lp_err *err);
 
+/* The same, with the size of every section, in pixels. */
+lp_status lp_mrc_size(lp_bytes *b, int *npages, int *Ly, int *Lx, lp_err *err);
+
 /* Reads section page (0-based); the caller frees *im, which is untouched on failure.
  * LP_EFORMAT for a header that is not one and for data cut short (with the bytes expected and
  * found; bytes too many are fine); LP_EARG for a page that is not there. */

@@ -184,3 +184,21 @@ lp_status lp_png_read_labels(lp_bytes *b, lp_labels *lb, lp_err *err)
 {
     return read_any(b, 1, NULL, lb, err);
 }
+
+lp_status lp_png_size(lp_bytes *b, int *Ly, int *Lx, lp_err *err)
+{
+    uint8_t head[24] = {0};
+    uint32_t w, h;
+    size_t got;
+    lp_status st = lp_bytes_read(b, 0, head, sizeof head, &got, err);
+
+    if (st) return st;
+    w = (uint32_t)head[16] << 24 | (uint32_t)head[17] << 16 | (uint32_t)head[18] << 8 | head[19];
+    h = (uint32_t)head[20] << 24 | (uint32_t)head[21] << 16 | (uint32_t)head[22] << 8 | head[23];
+    if (got < sizeof head || memcmp(head + 12, "IHDR", 4) || w < 1 || h < 1 || w > LP_MAX_SIDE ||
+        h > LP_MAX_SIDE)
+        return lp_fail(err, LP_EFORMAT, "%s: damaged PNG: no size", lp_bytes_path(b));
+    *Ly = (int)h;
+    *Lx = (int)w;
+    return LP_OK;
+}

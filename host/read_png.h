@@ -10,6 +10,9 @@
 #include "image.h"
 #include "read_bytes.h"
 
+/* Its size in pixels, from the first bytes. LP_EFORMAT where they are none of a PNG's. */
+lp_status lp_png_size(lp_bytes *b, int *Ly, int *Lx, lp_err *err);
+
 /* Reads the picture; the caller frees *im, which is untouched on failure. */
 lp_status lp_png_read(lp_bytes *b, lp_image *im, lp_err *err);
 

@@ -19,6 +19,17 @@ static lp_status damaged(const char *path, const char *what, lp_err *err)
     return lp_fail(err, LP_EFORMAT, "%s: damaged: %s", path, what);
 }
 
+/* What helps against damage, where err says what is wrong. */
+static lp_status again(lp_status st, lp_err *err)
+{
+    size_t n = err ? strlen(err->msg) : 0;
+
+    if (err && st == LP_EFORMAT)
+        snprintf(err->msg + n, sizeof err->msg - n,
+                 ": segment the micrograph again (lipopose segment --diameters)");
+    return st;
+}
+
 /* All n values of a one-dimensional dataset (n 0: as many as it has) as mem_type, into *out. */
 static lp_status get_array(hid_t group, const char *path, const char *name, hid_t mem_type,
                            size_t item, size_t *n, void **out, lp_err *err)
@@ -123,9 +134,7 @@ static lp_status get_layers(hid_t file, const char *path, lp_layers *s, lp_err *
     int k;
 
     if (H5Lget_info(file, "candidates", &link, H5P_DEFAULT) < 0)
-        return lp_fail(err, LP_EFORMAT,
-                       "%s: a run at one diameter has nothing to merge: segment with --diameters",
-                       path);
+        return damaged(path, "no " GROUP, err);
     if (link.type != H5L_TYPE_HARD || (g = H5Gopen2(file, "candidates", H5P_DEFAULT)) < 0)
         return damaged(path, GROUP " is no group", err);
     if ((st = get_columns(g, path, &c, err))) goto done;
@@ -179,6 +188,7 @@ done:
 
 static lp_status check_format(hid_t file, const char *path, lp_err *err)
 {
+    H5L_info_t link;
     char *format = NULL;
     double version = 0;
     int n;
@@ -194,6 +204,10 @@ static lp_status check_format(hid_t file, const char *path, lp_err *err)
                        "%s: saved by another version of lipopose (format %g, this one reads 1); "
                        "use that version, or segment again",
                        path, version);
+    if (H5Lget_info(file, "candidates", &link, H5P_DEFAULT) < 0)
+        return lp_fail(err, LP_EFORMAT,
+                       "%s: a run at one diameter has nothing to merge: segment with --diameters",
+                       path);
     return LP_OK;
 }
 
@@ -236,50 +250,60 @@ static lp_status check_signature(const char *path, lp_err *err)
                    path);
 }
 
-lp_status lp_read_run(const char *path, lp_saved_run *out, lp_err *err)
+/* What a file of the right format holds, into *r; failing means damage. */
+static lp_status get_all(hid_t file, const char *path, lp_saved_run *r, lp_err *err)
 {
-    lp_saved_run r = {0};
     lp_hdf5_set masks = {.set = -1};
-    lp_hdf5_quiet quiet;
-    hid_t fapl, file = -1;
     lp_status st;
     int n;
 
-    if (access(path, R_OK)) return lp_fail(err, LP_EIO, "%s: %s", path, strerror(errno));
-    if ((st = check_signature(path, err))) return st;
-    if ((st = lp_hdf5_heap_check(path, err))) return st;
-    lp_hdf5_quiet_on(&quiet);
-    fapl = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
-    H5Pset_file_locking(fapl, 0, 1); /* cluster file systems have no locks */
-    if ((file = H5Fopen(path, H5F_ACC_RDONLY, fapl)) < 0) {
-        st = damaged(path, "HDF5 cannot open it", err);
+    if ((st = lp_hdf5_text(file, path, "image", 0, &r->image, err))) goto done;
+    if ((st = lp_hdf5_text(file, path, "model", 0, &r->model, err))) goto done;
+    if ((st = lp_hdf5_text(file, path, "model_sha256", 1, &r->model_sha256, err))) goto done;
+    if ((st = get_optional(file, path, "flow_threshold", &r->flow_threshold, err))) goto done;
+    if ((st = get_optional(file, path, "cellprob_threshold", &r->cellprob_threshold, err)))
         goto done;
-    }
-    if ((st = check_format(file, path, err))) goto done;
-    if ((st = lp_hdf5_text(file, path, "image", 0, &r.image, err))) goto done;
-    if ((st = lp_hdf5_text(file, path, "model", 0, &r.model, err))) goto done;
-    if ((st = lp_hdf5_text(file, path, "model_sha256", 1, &r.model_sha256, err))) goto done;
-    if ((st = get_optional(file, path, "flow_threshold", &r.flow_threshold, err))) goto done;
-    if ((st = get_optional(file, path, "cellprob_threshold", &r.cellprob_threshold, err)))
+    if ((st = get_int(file, path, "page", 1, 1e9, &r->page, err))) goto done;
+    if ((st = get_int(file, path, "min_size", -2147483647.0, 2147483647.0, &r->min_size, err)))
         goto done;
-    if ((st = get_int(file, path, "page", 1, 1e9, &r.page, err))) goto done;
-    if ((st = get_int(file, path, "min_size", -2147483647.0, 2147483647.0, &r.min_size, err)))
-        goto done;
-    if ((st = lp_hdf5_numbers(file, path, "pixel_nm", 0, &r.pixel_nm, 1, &n, err))) goto done;
-    if (!(r.pixel_nm >= 0 && r.pixel_nm <= 1e30)) r.pixel_nm = 0;
+    if ((st = lp_hdf5_numbers(file, path, "pixel_nm", 0, &r->pixel_nm, 1, &n, err))) goto done;
+    if (!(r->pixel_nm >= 0 && r->pixel_nm <= 1e30)) r->pixel_nm = 0;
     /* Of the mask, only its size is wanted. */
     if ((st = lp_hdf5_set_open(file, path, "", "masks", &masks, err))) goto done;
     if (masks.ndim != 2 || masks.shape[0] > LP_MAX_SIDE || masks.shape[1] > LP_MAX_SIDE) {
         st = damaged(path, "dataset /masks has the wrong shape", err);
         goto done;
     }
-    if ((st = lp_layers_new((int)masks.shape[0], (int)masks.shape[1], &r.layers, err))) goto done;
-    if ((st = get_layers(file, path, r.layers, err))) goto done;
+    if ((st = lp_layers_new((int)masks.shape[0], (int)masks.shape[1], &r->layers, err))) goto done;
+    st = get_layers(file, path, r->layers, err);
+done:
+    lp_hdf5_set_close(&masks);
+    return st;
+}
+
+lp_status lp_read_run(const char *path, lp_saved_run *out, lp_err *err)
+{
+    lp_saved_run r = {0};
+    lp_hdf5_quiet quiet;
+    hid_t fapl, file = -1;
+    lp_status st;
+
+    if (access(path, R_OK)) return lp_fail(err, LP_EIO, "%s: %s", path, strerror(errno));
+    if ((st = check_signature(path, err))) return st;
+    if ((st = lp_hdf5_heap_check(path, err))) return again(st, err);
+    lp_hdf5_quiet_on(&quiet);
+    fapl = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    H5Pset_file_locking(fapl, 0, 1); /* cluster file systems have no locks */
+    if ((file = H5Fopen(path, H5F_ACC_RDONLY, fapl)) < 0) {
+        st = again(damaged(path, "HDF5 cannot open it", err), err);
+        goto done;
+    }
+    if ((st = check_format(file, path, err))) goto done;
+    if ((st = again(get_all(file, path, &r, err), err))) goto done;
     *out = r;
     memset(&r, 0, sizeof r);
 done:
-    lp_hdf5_set_close(&masks);
     if (file >= 0) H5Fclose(file);
     if (fapl >= 0) H5Pclose(fapl);
     lp_hdf5_quiet_off(&quiet);

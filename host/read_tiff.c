@@ -201,7 +201,14 @@ static lp_status count_pages(file *f, int *npages, lp_err *err)
     return LP_OK;
 }
 
-lp_status lp_tiff_count(lp_bytes *b, int *npages, lp_err *err)
+static lp_status no_page(const lp_bytes *b, int page, int npages, lp_err *err)
+{
+    return lp_fail(err, LP_EARG, "%s: no page %d: the file has %d (0 to %d)", lp_bytes_path(b),
+                   page, npages, npages - 1);
+}
+
+/* size: NULL, or that of page. */
+static lp_status look(lp_bytes *b, int page, int *npages, lp_tiff_layout *size, lp_err *err)
 {
     lp_status st;
     int n = 0;
@@ -215,9 +222,28 @@ lp_status lp_tiff_count(lp_bytes *b, int *npages, lp_err *err)
                     "file",
                     lp_bytes_path(b), f.pages.n - 1);
     if (!st) st = count_pages(&f, &n, err);
+    if (!st && size && (page < 0 || page >= n)) st = no_page(b, page, n, err);
+    if (!st && size) st = set_page(&f, f.stack ? 0 : page, err);
+    if (!st && size) st = layout(&f, f.stack ? 0 : page, size, err);
     if (!st) *npages = n;
     file_close(&f);
     return st;
+}
+
+lp_status lp_tiff_count(lp_bytes *b, int *npages, lp_err *err)
+{
+    return look(b, 0, npages, NULL, err);
+}
+
+lp_status lp_tiff_size(lp_bytes *b, int page, int *npages, int *Ly, int *Lx, lp_err *err)
+{
+    lp_tiff_layout l;
+    lp_status st = look(b, page, npages, &l, err);
+
+    if (st) return st;
+    *Ly = (int)l.h;
+    *Lx = (int)l.w;
+    return LP_OK;
 }
 
 /* Where decoded rows go: an image or labels. */
@@ -379,9 +405,7 @@ lp_status lp_tiff_read(lp_bytes *b, int page, lp_image *im, lp_err *err)
 
     st = file_open(&f, b, err);
     if (!st) st = count_pages(&f, &npages, err);
-    if (!st && (page < 0 || page >= npages))
-        st = lp_fail(err, LP_EARG, "%s: no page %d: the file has %d (0 to %d)", lp_bytes_path(b),
-                     page, npages, npages - 1);
+    if (!st && (page < 0 || page >= npages)) st = no_page(b, page, npages, err);
     if (!st && !set_page(&f, 0, NULL)) nm = pixel_nm(&f);
     if (!st) st = read_page(&f, page, &s, err);
     if (st) {

@@ -25,6 +25,9 @@
 
 lp_status lp_tiff_count(lp_bytes *b, int *npages, lp_err *err);
 
+/* The same, with the size of page (0-based), in pixels. LP_EARG for a page that is not there. */
+lp_status lp_tiff_size(lp_bytes *b, int page, int *npages, int *Ly, int *Lx, lp_err *err);
+
 /* Reads page (0-based); the caller frees *im, which is untouched on failure. LP_EARG for
  * a page that is not there, LP_EFORMAT with libtiff's words for damaged files. */
 lp_status lp_tiff_read(lp_bytes *b, int page, lp_image *im, lp_err *err);

@@ -12,11 +12,16 @@ const char lp_html_style[] =
     ".tiles div{border:1px solid #d9dee7;border-radius:8px;padding:8px 12px}\n"
     ".tiles b{display:block;font-size:1.55em;line-height:1.3}.tiles span{color:#566074;"
     "font-size:.88em}\n"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
+    /* A shadow on the right says that there is more to scroll to; the names stay. */
+    ".wide{overflow-x:auto;background:linear-gradient(270deg,#fff 40px,#fff0) 100% 0 local,"
+    "radial-gradient(farthest-side at 100% 50%,#1d243059,#0000) 100% 0;"
+    "background-size:60px 100%,16px 100%;background-repeat:no-repeat}\n"
+    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:4px 11px;text-align:right;border-bottom:1px solid #e4e8ef;white-space:nowrap}\n"
     "th{color:#566074;font-weight:600}th:first-child,td:first-child{text-align:left;"
     "padding-left:0}th:first-child{white-space:normal}\n"
     "td:first-child{max-width:230px;overflow:hidden;text-overflow:ellipsis}\n"
+    "th:first-child,td:first-child{position:sticky;left:0;background:#fff}\n"
     ".names td:first-child{max-width:none}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));"
     "gap:22px}\n"
@@ -33,7 +38,8 @@ const char lp_html_style[] =
     "overflow-wrap:anywhere}\n"
     ".good{background:#eef5ee;border:1px solid #b9d7bb;border-radius:8px;padding:8px 12px}\n"
     "dt{font-weight:600}dd{margin:0 0 .5em}\n"
-    "@media(max-width:600px){table{font-size:.88em}th,td{padding:4px 6px}}\n";
+    "@media(max-width:600px){table{font-size:.88em}th,td{padding:4px 6px}"
+    "td:first-child{max-width:180px}.names td:first-child{max-width:9em;white-space:normal}}\n";
 
 void lp_html_td(FILE *f, double v)
 {

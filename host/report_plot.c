@@ -5,7 +5,7 @@
 
 #include "number.h"
 
-enum { W = 480, H = 300, LEFT = 48, RIGHT = 14, TOP = 12, BOTTOM = 46 };
+enum { W = 480, H = 300, LEFT = 48, RIGHT = 22, TOP = 12, BOTTOM = 46 };
 
 static void begin(FILE *f, const char *title)
 {

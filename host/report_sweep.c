@@ -44,10 +44,13 @@ static void against_threshold(FILE *f, const lp_eval_sweep *s, what w, const cha
     for (i = 0; i < LP_SWEEP_N_SIZES; i++) {
         const lp_sweep_point *p;
 
-        if (a->nearest[i] < 0) continue;
-        p = &a->single[a->nearest[i]];
+        p = &a->of_size[i];
+        if (!p->sum.n_true) continue;
         level[i][0] = level[i][1] = value(p, w);
-        snprintf(name[i], sizeof name[i], "%s: %.1f px", size_name[i], p->at);
+        if (isnan(p->at))
+            snprintf(name[i], sizeof name[i], "%s: nearest to %.1f px", size_name[i], a->size[i]);
+        else
+            snprintf(name[i], sizeof name[i], "%s: %.1f px", size_name[i], p->at);
         c[k++] = (lp_plot_curve){name[i], size_colour[i], size_dash[i], end, level[i], 2, 0, NULL};
     }
     lp_plot_curves(f, title, "threshold", end[0], end[1], c, k, s->masks_at, "these masks");
@@ -56,7 +59,8 @@ static void against_threshold(FILE *f, const lp_eval_sweep *s, what w, const cha
 static void against_recall(FILE *f, const lp_eval_sweep *s)
 {
     const lp_sweep *a = &s->all;
-    double x[LP_SWEEP_MAX_POINTS], y[LP_SWEEP_MAX_POINTS], one[LP_SWEEP_N_SIZES + 2][2];
+    double x[LP_SWEEP_MAX_POINTS], y[LP_SWEEP_MAX_POINTS], one[2][2];
+    double size_x[LP_SWEEP_N_SIZES], size_y[LP_SWEEP_N_SIZES];
     double *sx = malloc(((size_t)a->n_single + 1) * sizeof *sx);
     double *sy = malloc(((size_t)a->n_single + 1) * sizeof *sy);
     char(*text)[32] = malloc(((size_t)a->n_single + 1) * sizeof *text);
@@ -78,11 +82,17 @@ static void against_recall(FILE *f, const lp_eval_sweep *s)
     c[k++] = (lp_plot_curve){"merged", merged_colour, "", x, y, a->n_points, 0, NULL};
     c[k++] = (lp_plot_curve){"one diameter", "#8b95a7", "", sx, sy, a->n_single, 1, title};
     for (i = 0; i < LP_SWEEP_N_SIZES; i++) {
-        int at = a->nearest[i];
-
-        if (at < 0) continue;
-        c[k++] =
-            (lp_plot_curve){size_name[i], size_colour[i], "", &sx[at], &sy[at], 1, 1, &title[at]};
+        if (!a->of_size[i].sum.n_true) continue;
+        size_x[i] = value(&a->of_size[i], RECALL);
+        size_y[i] = value(&a->of_size[i], PRECISION);
+        c[k++] = (lp_plot_curve){size_name[i],
+                                 size_colour[i],
+                                 "",
+                                 &size_x[i],
+                                 &size_y[i],
+                                 1,
+                                 1,
+                                 a->nearest[i] < 0 ? NULL : &title[a->nearest[i]]};
     }
     if (a->own_median.sum.n_true) {
         const lp_sweep_point *p[2] = {&a->own_median, &a->best};
@@ -161,7 +171,7 @@ void lp_report_sweep_table(FILE *f, const lp_eval_set *set)
     fputs("<h2>Which threshold</h2>", f);
     for (i = 0; i < n; i++)
         if (row[i].is_threshold) words(f, &row[i]);
-    fputs("<div class=wide><table "
+    fputs("<div class=wide tabindex=0><table "
           "class=names><tr><th>merged<th>threshold<th>precision<th>recall<th>F1<th>AP 0.5"
           "<th>AP 0.75<th>AP 0.9<th>mean AP 0.5\n",
           f);
@@ -180,7 +190,16 @@ void lp_report_sweep_table(FILE *f, const lp_eval_set *set)
             "</table></div><p class=sub>All particles together, but for the last column, the mean "
             "over %d images. Area under the precision-recall curve %.3f.</p>\n",
             s->n, s->all.area);
+    if (*lp_sweep_nearest_note(s, buf)) fprintf(f, "<p class=sub>%s.</p>\n", buf);
     if (*lp_sweep_range_note(s, buf)) fprintf(f, "<p class=warn>%s.</p>\n", buf);
+    if (*lp_sweep_left_out_note(s, buf)) {
+        fprintf(f, "<p class=warn>%s.", buf);
+        for (i = 0; i < s->n_failed; i++) {
+            fputs("<br>", f);
+            lp_html_text(f, s->failed[i].msg);
+        }
+        fputs("</p>\n", f);
+    }
 }
 
 void lp_report_score_plots(FILE *f, const lp_eval_set *set)

@@ -1,5 +1,6 @@
 #include "results.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <omp.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "hdf5_lock.h"
 #include "overlay.h"
 #include "run_files.h"
+#include "stale.h"
 #include "write_coords.h"
 #include "write_csv.h"
 #include "write_flows.h"
@@ -23,10 +25,12 @@
 static lp_status name_output(const char *base, const char *suffix, char *path, lp_results *res,
                              lp_err *err)
 {
+    assert(lp_stale_knows(suffix) && res->n_outputs < LP_MAX_OUTPUTS);
     if (snprintf(path, PATH_MAX, "%s%s", base, suffix) >= PATH_MAX)
         return lp_fail(err, LP_EIO, "%s%s: the path is too long", base, suffix);
-    if (res->n_outputs < LP_MAX_OUTPUTS && (res->output[res->n_outputs] = strdup(path)))
-        res->n_outputs++;
+    if (!(res->output[res->n_outputs] = strdup(path)))
+        return lp_fail_mem(err, path, (double)strlen(path));
+    res->n_outputs++;
     return LP_OK;
 }
 
@@ -250,6 +254,9 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     /* Last: who finds the table finds the rest. */
     WRITE(o->save_csv, "_particles.csv",
           lp_write_csv(path, res.particle, res.n, res.pixel_nm, err));
+    if (!o->keep_older)
+        lp_stale_remove(base, res.output, res.n_outputs, many ? many->run : NULL, res.older,
+                        sizeof res.older);
     stages(&res, seg, read, omp_get_wtime() - t);
     *out = res;
     memset(&res, 0, sizeof res);

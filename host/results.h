@@ -18,18 +18,21 @@ typedef struct {
     int n_stages;
     char *output[LP_MAX_OUTPUTS]; /* paths, in order of writing */
     int n_outputs;
+    char older[700]; /* what lies there from before (stale.h), one line; "": nothing */
 } lp_results;
 
 /* Of a run over several diameters. */
 typedef struct {
     const lp_layers *layers; /* kept in _lipopose.h5; NULL: that file is not written */
     const lp_merged *merged;
+    const char *run; /* the saved run that they are from, which stays; NULL: a new one */
 } lp_results_merged;
 
 /* Measures and writes what o asks for under base + "_cp_masks.tif" and so on; every file appears
- * whole or not at all. read: seconds that reading took. many: NULL for a single diameter; else seg
- * has neither flows nor cellprob. im without data: no intensities, no pictures. *res is the
- * caller's. */
+ * whole or not at all. What lies under base from before: stale.h and
+ * res->older. read: seconds that reading took. many: NULL for a single diameter;
+ * else seg has neither flows nor cellprob. im without data: no intensities, no pictures. *res is
+ * the caller's. */
 lp_status lp_results_write(const char *base, const char *image, int page, const lp_image *im,
                            const lp_result *seg, const lp_results_merged *many, double read,
                            const lp_run_options *o, lp_results *res, lp_err *err);

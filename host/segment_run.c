@@ -5,7 +5,6 @@
 #include <math.h>
 #include <omp.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,40 +17,10 @@
 #include "progress.h"
 #include "read.h"
 #include "results.h"
+#include "run_options.h"
+#include "run_signals.h"
+#include "run_tiles.h"
 #include "run_workers.h"
-
-/* The signal that asked to stop, or 0. */
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int n)
-{
-    stop_signal = n;
-}
-
-static const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
-
-/* Ask once to stop after the current tiles, twice to stop at once. Under nohup a closed terminal
- * stops nothing. */
-static void catch_signals(void)
-{
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART}, old;
-    size_t i;
-
-    for (i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (signals[i] != SIGHUP || (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN))
-            sigaction(signals[i], &sa, NULL);
-}
-
-/* What follows the images (a calibration) is stopped at once. */
-static void leave_signals(void)
-{
-    struct sigaction now;
-    size_t i;
-
-    for (i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (!sigaction(signals[i], NULL, &now) && now.sa_handler == on_signal)
-            signal(signals[i], SIG_DFL);
-}
 
 typedef struct {
     const lp_inputs *in;
@@ -60,6 +29,7 @@ typedef struct {
     double started;
 
     pthread_mutex_t lock;           /* of what follows, and of stdout */
+    lp_run_tiles *tiles;            /* [in->n], or NULL: what the progress was told */
     int next, page, npages;         /* the next task: page `page` (0-based) of input `next` */
     int done, failed, stdout_error; /* the last an errno */
     int empty, doubtful;            /* done, but nothing found; lp_results_doubtful */
@@ -72,6 +42,7 @@ typedef struct {
     run *r;
     lp_session *session;
     int tiles, total; /* of the current image, told to the progress so far */
+    int expected;     /* told before it began */
 } worker;
 
 /* Whether images are segmented at several diameters. */
@@ -84,12 +55,16 @@ static int on_tiles(void *user, int done, int total)
 {
     worker *w = user;
 
-    if (done == 0) w->tiles = w->total = 0;
-    if (total > w->total) lp_progress_add_total(w->r->progress, 0, total - w->total);
+    if (done == 0) {
+        w->tiles = 0;
+        w->total = w->expected;
+        w->expected = 0;
+    }
+    if (total != w->total) lp_progress_add_total(w->r->progress, 0, total - w->total);
     w->total = total;
     lp_progress_tiles_done(w->r->progress, done - w->tiles);
     w->tiles = done;
-    return stop_signal != 0;
+    return lp_signals_stop() != 0;
 }
 
 /* The name as it may be printed: one line, nothing that a terminal would obey. */
@@ -187,7 +162,7 @@ static void record(run *r, const char *path, int page, int npages, const lp_resu
 }
 
 /* The next task; 0 where there is none. Files are opened here only to count their pages. */
-static int take(run *r, const lp_input **input, int *page, int *npages)
+static int take(run *r, const lp_input **input, int *page, int *npages, int *expected)
 {
     lp_err err;
     int got = 0;
@@ -197,7 +172,7 @@ static int take(run *r, const lp_input **input, int *page, int *npages)
         int bad = 0;
 
         pthread_mutex_lock(&r->lock);
-        if (stop_signal || r->next >= r->in->n) {
+        if (lp_signals_stop() || r->next >= r->in->n) {
             pthread_mutex_unlock(&r->lock);
             return 0;
         }
@@ -211,15 +186,23 @@ static int take(run *r, const lp_input **input, int *page, int *npages)
                 bad = 1;
             } else {
                 r->page = r->o->page ? r->o->page - 1 : 0;
-                if (!r->o->page && r->npages > 1)
-                    lp_progress_add_total(r->progress, r->npages - 1, 0);
+                int told = r->tiles ? r->tiles[r->next].pages : 1;
+
+                if (!r->o->page) lp_progress_add_total(r->progress, r->npages - told, 0);
             }
         }
         if (!bad) {
             *input = x;
             *page = r->page++;
             *npages = r->npages;
+            *expected = r->tiles && *page < r->tiles[r->next].pages ? r->tiles[r->next].tiles : 0;
+            if (r->o->page && r->tiles) *expected = r->tiles[r->next].tiles;
             got = 1;
+        }
+        if (bad && r->tiles) {
+            lp_run_tiles t = r->tiles[r->next];
+
+            lp_progress_add_total(r->progress, 1 - t.pages, -(int64_t)t.pages * t.tiles);
         }
         if (bad || r->o->page || r->page >= r->npages) {
             r->next++;
@@ -303,6 +286,7 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     lp_err err;
     lp_status st;
 
+    w->tiles = w->total = 0;
     lp_progress_image_start(r->progress, x->path);
     so.on_tiles = on_tiles;
     so.user = w;
@@ -318,15 +302,24 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
         snprintf(base, sizeof base, "%s_p%04d", x->base, page + 1);
     else
         snprintf(base, sizeof base, "%s", x->base);
-    merge = (lp_results_merged){found.layers, &merged};
+    merge = (lp_results_merged){found.layers, &merged, NULL};
     st = lp_results_write(base, x->path, page, &im, &seg, many(r->o) ? &merge : NULL, read, r->o,
                           &res, &err);
+    if (!st && *res.older && !r->o->quiet) {
+        char name[PATH_MAX], text[PATH_MAX + 800];
+
+        printable(name, sizeof name, base);
+        snprintf(text, sizeof text, "lipopose: %s: %s", name, res.older);
+        lp_progress_message(r->progress, text);
+    }
     if (!st && r->o->on_done) {
         pthread_mutex_lock(&r->lock);
         r->o->on_done(r->o->user, base);
         pthread_mutex_unlock(&r->lock);
     }
 done:
+    if (st && st != LP_ESIGNAL) /* what will not be done */
+        lp_progress_add_total(r->progress, 0, w->tiles - w->total - w->expected);
     if (st == LP_ESIGNAL) /* dropped, neither done nor failed */
         ;
     else
@@ -344,7 +337,7 @@ static void *work(void *arg)
     const lp_input *x;
     int page, npages;
 
-    while (take(w->r, &x, &page, &npages)) one_image(w, x, page, npages);
+    while (take(w->r, &x, &page, &npages, &w->expected)) one_image(w, x, page, npages);
     return NULL;
 }
 
@@ -389,41 +382,19 @@ static void closing_line(run *r)
     fflush(to);
 }
 
-static int stop_at_once(void *user, int done, int total)
+/* All that is to be done, as far as it is known. */
+static void tell_total(run *r, const lp_session *s)
 {
-    (void)user, (void)done, (void)total;
-    return 1;
-}
+    int64_t pages = 0, tiles = 0;
+    int i;
 
-/* LP_EARG where the options would fail for any image: a small one is taken as far as the
- * network, so that nobody gets the same message for each of a thousand images. */
-static lp_status check_options(lp_session *s, const lp_segment_options *given, int several,
-                               lp_err *err)
-{
-    enum { SIDE = 64 };
-    lp_segment_options o = *given;
-    float *image;
-    lp_result r = {0};
-    lp_status st;
-
-    if (several) o.diameter = lp_session_diam_mean(s);
-    if (o.diameter == 0 && !lp_session_has_size_model(s))
-        return lp_fail(err, LP_EARG,
-                       "--diameter 0: this model has no size model to estimate it; give "
-                       "--diameter %.0f (what it was trained on), or add a size model: lipopose "
-                       "convert MODEL MODEL.h5 --size size_MODEL.npy",
-                       lp_session_diam_labels(s));
-    if (!(o.diameter >= 0 && o.diameter <= 1e6))
-        return lp_fail(err, LP_EARG, "--diameter %g: must be positive, or 0 to estimate it",
-                       o.diameter);
-    image = calloc((size_t)LP_MAX_CHANNELS * SIDE * SIDE, sizeof *image);
-    if (!image) return lp_fail_mem(err, "options", LP_MAX_CHANNELS * SIDE * SIDE * 4.0);
-    o.diameter = lp_session_diam_mean(s);
-    o.on_tiles = stop_at_once;
-    st = lp_segment(s, image, LP_MAX_CHANNELS, SIDE, SIDE, &o, &r, err);
-    lp_result_free(&r);
-    free(image);
-    return st == LP_ESIGNAL ? LP_OK : st;
+    if (!r->o->quiet && (r->tiles = calloc((size_t)r->in->n, sizeof *r->tiles)))
+        lp_run_tiles_count(s, r->in, r->o, r->tiles);
+    for (i = 0; i < r->in->n; i++) {
+        pages += r->tiles ? r->tiles[i].pages : 1;
+        tiles += r->tiles ? (int64_t)r->tiles[i].pages * r->tiles[i].tiles : 0;
+    }
+    lp_progress_add_total(r->progress, pages, tiles);
 }
 
 int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
@@ -437,7 +408,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     lp_status st;
 
     pthread_mutex_init(&r.lock, NULL);
-    catch_signals();
+    lp_signals_catch();
     n = lp_run_workers(in, o, threads, 30);
     so.threads = threads / n > 0 ? threads / n : 1;
     w = calloc((size_t)n, sizeof *w);
@@ -448,7 +419,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     }
     nw = n;
     if ((st = lp_session_open(o->model, &so, &w[0].session, &err))) goto done;
-    if ((st = check_options(w[0].session, &o->segment, many(o), &err))) goto done;
+    if ((st = lp_run_options_try(w[0].session, &o->segment, many(o), &err))) goto done;
     for (i = 1; i < n && !st; i++) st = lp_session_share(w[0].session, &w[i].session, &err);
     if (st) goto done;
     r.progress = lp_progress_new(stderr, o->quiet ? LP_PROGRESS_QUIET : LP_PROGRESS_AUTO);
@@ -467,14 +438,14 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
                  o->model_name, size, lp_session_describe(w[0].session), at_once);
         lp_progress_message(r.progress, text);
     }
-    lp_progress_add_total(r.progress, in->n, 0);
+    tell_total(&r, w[0].session);
     for (i = 0; i < n; i++) w[i].r = &r;
     for (i = 1; i < n; i++)
         if (pthread_create(&thread[i], NULL, work, &w[i])) break;
     n = i;
     work(&w[0]);
     for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
-    leave_signals();
+    lp_signals_leave();
     lp_progress_free(&r.progress);
     if (!o->no_summary) closing_line(&r);
     if (r.failed) code = 1;
@@ -483,10 +454,10 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
                 strerror(r.stdout_error));
         code = 1;
     }
-    if (stop_signal) {
+    if (lp_signals_stop()) {
         fprintf(stderr, "lipopose: stopped by signal %d with %d images done; a rerun starts over\n",
-                (int)stop_signal, r.done);
-        code = 128 + (int)stop_signal;
+                lp_signals_stop(), r.done);
+        code = 128 + lp_signals_stop();
     }
 done:
     if (st) {
@@ -496,6 +467,7 @@ done:
     for (i = 0; w && i < nw; i++) lp_session_close(&w[i].session);
     free(w);
     free(thread);
+    free(r.tiles);
     free(r.diameters);
     pthread_mutex_destroy(&r.lock);
     return code;

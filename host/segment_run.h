@@ -30,6 +30,7 @@ typedef struct {
     int json;             /* one record per image to stdout */
     int quiet;
     int no_summary; /* 1: no closing line */
+    int keep_older; /* 1: what an older run left stays (results.h) */
     /* Told each finished image's base (inputs.h, with the page), one call at a time. May be NULL.
      */
     void (*on_done)(void *user, const char *base);

@@ -332,14 +332,17 @@ done:
     return st;
 }
 
-static void add_mask_times(lp_result *r, const double *t)
+/* Times of the network and of making masks, t. */
+static void add_times(double *seconds, const lp_net_output *net, const double *t)
 {
-    r->seconds[LP_T_FOLLOW] += t[LP_MASKS_FOLLOW];
-    r->seconds[LP_T_SEEDS] += t[LP_MASKS_SEEDS];
-    r->seconds[LP_T_LABEL] += t[LP_MASKS_LABEL];
-    r->seconds[LP_T_DIFFUSE] += t[LP_MASKS_DIFFUSE];
-    r->seconds[LP_T_QC] += t[LP_MASKS_QC];
-    r->seconds[LP_T_FILL] += t[LP_MASKS_RESIZE] + t[LP_MASKS_FILL];
+    seconds[LP_T_NET] += net->seconds_net;
+    seconds[LP_T_RESIZE] += net->seconds_resize;
+    seconds[LP_T_FOLLOW] += t[LP_MASKS_FOLLOW];
+    seconds[LP_T_SEEDS] += t[LP_MASKS_SEEDS];
+    seconds[LP_T_LABEL] += t[LP_MASKS_LABEL];
+    seconds[LP_T_DIFFUSE] += t[LP_MASKS_DIFFUSE];
+    seconds[LP_T_QC] += t[LP_MASKS_QC];
+    seconds[LP_T_FILL] += t[LP_MASKS_RESIZE] + t[LP_MASKS_FILL];
 }
 
 /* Flows, cellprob and style to host memory. */
@@ -362,34 +365,51 @@ static lp_status fetch(lp_session *s, const lp_net_context *c, const lp_net_outp
     return s->s->be->get(s->dev, r->cellprob, net->yf, 2 * plane, plane, err);
 }
 
-lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
-                           const lp_segment_options *o, lp_result *r, lp_err *err)
+static lp_masks_options masks_options(const lp_session *s, const lp_segment_options *o,
+                                      double diameter, double *seconds)
 {
-    double seconds[LP_MASKS_NSTAGES] = {0}, rescale = s->s->diam_mean / r->diameter;
-    lp_masks_options m = {
+    return (lp_masks_options){
         .flow_threshold = o->flow_threshold,
         .cellprob_threshold = o->cellprob_threshold,
         .max_size_fraction = o->max_size_fraction,
-        .niter = o->niter ? o->niter : lp_masks_niter(rescale, o->resample),
+        .niter = o->niter ? o->niter : lp_masks_niter(s->s->diam_mean / diameter, o->resample),
         .interp = o->interp,
         .min_size = o->min_size,
         .exclude_on_edges = o->exclude_on_edges,
         .compat_cellpose3 = o->compat_cellpose3,
         .seconds = seconds,
     };
+}
+
+lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
+                           const lp_segment_options *o, lp_result *r, lp_err *err)
+{
+    double seconds[LP_MASKS_NSTAGES] = {0};
+    lp_masks_options m = masks_options(s, o, r->diameter, seconds);
     lp_labels masks = {0};
     lp_status st = s->s->be->masks(s->dev, net->yf, net->Ly, net->Lx, Ly, Lx, &m, &masks,
                                    &r->flow_error, &r->n, err);
 
     if (st) return st;
-    add_mask_times(r, seconds);
+    add_times(r->seconds, net, seconds);
     r->ntiles = net->ntiles;
-    r->seconds[LP_T_NET] += net->seconds_net;
-    r->seconds[LP_T_RESIZE] += net->seconds_resize;
     r->masks = masks.data;
     r->Ly = Ly;
     r->Lx = Lx;
     return LP_OK;
+}
+
+lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int Lx,
+                           const lp_segment_options *o, double diameter, lp_layer *layer,
+                           double *seconds, lp_err *err)
+{
+    double t[LP_MASKS_NSTAGES] = {0};
+    lp_masks_options m = masks_options(s, o, diameter, t);
+    lp_status st =
+        s->s->be->layer(s->dev, net->yf, net->Ly, net->Lx, Ly, Lx, &m, diameter, layer, err);
+
+    if (!st) add_times(seconds, net, t);
+    return st;
 }
 
 int lp_session_threads(const lp_session *s)

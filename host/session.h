@@ -29,4 +29,10 @@ lp_net_options lp_session_net_options(const lp_session *s, const lp_segment_opti
 lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
                            const lp_segment_options *o, lp_result *r, lp_err *err);
 
+/* The same as runs for merging; adds to seconds [LP_T_NSTAGES]. The caller frees *layer with
+ * lp_layer_clear. */
+lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int Lx,
+                           const lp_segment_options *o, double diameter, lp_layer *layer,
+                           double *seconds, lp_err *err);
+
 #endif

@@ -476,6 +476,9 @@ lp_status lp_settings_merge(const lp_settings *s, const char *method, const char
         if (!has_threshold) m.threshold = NAN;
         if (!levels) m.n_levels = 0;
     }
+    if (s && !has_threshold &&
+        (st = lp_merge_text_check("settings: threshold", m.method, m.threshold, err)))
+        return st;
     *o = m;
     return LP_OK;
 }

@@ -103,7 +103,11 @@ static void classes(FILE *to, const lp_eval_set *s)
         fprintf(to, "  %-22s", name);
         cell(to, 11, part(c->n_right, c->n_pred));
         cell(to, 9, part(c->n_found, c->n_true));
-        fprintf(to, "%9lld%11lld\n", (long long)c->n_true, (long long)c->n_pred);
+        fprintf(to, "%9lld", (long long)c->n_true);
+        if (s->sum.points) /* a point has no size */
+            fprintf(to, "%11s\n", "-");
+        else
+            fprintf(to, "%11lld\n", (long long)c->n_pred);
     }
 }
 
@@ -303,7 +307,8 @@ static cJSON *json_image(const lp_eval_result *r)
     return j;
 }
 
-static cJSON *json_class(const lp_eval_class *c)
+/* points: predictions have no size. */
+static cJSON *json_class(const lp_eval_class *c, int points)
 {
     cJSON *j = cJSON_CreateObject();
 
@@ -311,8 +316,8 @@ static cJSON *json_class(const lp_eval_class *c)
     cJSON_AddNumberToObject(j, "diameter_max", c->max); /* infinite: null */
     cJSON_AddNumberToObject(j, "n_true", (double)c->n_true);
     cJSON_AddNumberToObject(j, "n_found", (double)c->n_found);
-    cJSON_AddNumberToObject(j, "n_pred", (double)c->n_pred);
-    cJSON_AddNumberToObject(j, "n_right", (double)c->n_right);
+    cJSON_AddNumberToObject(j, "n_pred", points ? NAN : (double)c->n_pred);
+    cJSON_AddNumberToObject(j, "n_right", points ? NAN : (double)c->n_right);
     cJSON_AddNumberToObject(j, "recall", part(c->n_found, c->n_true));
     cJSON_AddNumberToObject(j, "precision", part(c->n_right, c->n_pred));
     return j;
@@ -364,7 +369,8 @@ lp_status lp_write_eval_json(const char *path, const lp_eval_set *s, const lp_ev
     cJSON_AddItemToObject(j, "all_particles", json_scores(&s->pooled));
     cJSON_AddItemToObject(j, "mean_over_images", json_scores(&s->mean));
     list = cJSON_AddArrayToObject(j, "size_classes");
-    for (i = 0; i < s->n_cls; i++) cJSON_AddItemToArray(list, json_class(&s->cls[i]));
+    for (i = 0; i < s->n_cls; i++)
+        cJSON_AddItemToArray(list, json_class(&s->cls[i], s->sum.points));
     list = cJSON_AddArrayToObject(j, "thresholds");
     for (i = 0; i < s->n_curve; i++)
         cJSON_AddItemToArray(list, json_point(&s->curve[i], s->sum.points));

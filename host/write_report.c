@@ -88,7 +88,7 @@ static void overall(FILE *f, const lp_eval_set *s)
     int means = s->n - s->n_failed > 1;
     size_t i;
 
-    fprintf(f, "<h2>Overall</h2><div class=wide><table><tr><th><th>all<br>particles%s\n",
+    fprintf(f, "<h2>Overall</h2><div class=wide tabindex=0><table><tr><th><th>all<br>particles%s\n",
             means ? "<th>mean over<br>images" : "");
     for (i = 0; i < sizeof row / sizeof *row; i++) {
         if (s->sum.points && !strstr(row[i].name, "centre")) continue;
@@ -201,7 +201,8 @@ static void classes(FILE *f, const lp_eval_set *s)
     int i;
 
     fprintf(f,
-            "<h2>By size, %s</h2><div class=wide><table><tr><th>diameter, px<th>true<th>found"
+            "<h2>By size, %s</h2><div class=wide tabindex=0><table><tr><th>diameter, "
+            "px<th>true<th>found"
             "<th>recall%s\n",
             s->sum.points ? "centre inside" : "IoU 0.5",
             s->sum.points ? "" : "<th>predicted<th>right<th>precision");
@@ -273,7 +274,8 @@ static void all_images(FILE *f, const lp_eval_set *s)
     int i;
 
     fprintf(f,
-            "<h2>All images</h2><div class=wide><table><tr><th>image<th>TP<th>FP<th>FN<th>precision"
+            "<h2>All images</h2><div class=wide "
+            "tabindex=0><table><tr><th>image<th>TP<th>FP<th>FN<th>precision"
             "<th>recall<th>F1%s\n",
             s->sum.points ? "<th>AP"
                           : "<th>AP 0.5<th>AP 0.75<th>AP 0.9<th>AP 0.5&ndash;0.95<th>boundary F");

@@ -64,12 +64,12 @@ int lp_sweep_rows(const lp_eval_sweep *s, lp_sweep_row row[LP_SWEEP_MAX_ROWS])
                  r->reached ? "" : ": not reached, nearest");
     }
     for (i = 0; i < LP_SWEEP_N_SIZES; i++) {
-        if (s->all.nearest[i] < 0) continue;
+        if (!s->all.of_size[i].sum.n_true) continue;
         row[n] = (lp_sweep_row){.key = size[i], .threshold = NAN, .reached = 1};
-        row[n].p = &s->all.single[s->all.nearest[i]];
+        row[n].p = &s->all.of_size[i];
         row[n].diameter = row[n].p->at;
-        snprintf(row[n].name, sizeof row[n].name, "%s (%s percentile %.1f px)", size[i], of[i],
-                 s->all.size[i]);
+        snprintf(row[n].name, sizeof row[n].name, "%s (%s percentile %.1f px)%s", size[i], of[i],
+                 s->all.size[i], isnan(row[n].diameter) ? " *" : "");
         n++;
     }
     if (!s->all.own_median.sum.n_true) return n;
@@ -109,6 +109,28 @@ const char *lp_sweep_range_note(const lp_eval_sweep *s, char *buf)
              (long long)a->n_smaller, (long long)n,
              isnan(a->smallest) || isnan(a->largest) ? " of their image" : "", small,
              (long long)a->n_larger, large);
+    return buf;
+}
+
+const char *lp_sweep_nearest_note(const lp_eval_sweep *s, char *buf)
+{
+    int i;
+
+    *buf = 0;
+    for (i = 0; i < LP_SWEEP_N_SIZES; i++)
+        if (s->all.of_size[i].sum.n_true && s->all.nearest[i] < 0)
+            snprintf(buf, 120,
+                     "* the images share no diameter near this size: the nearest that each image "
+                     "has");
+    return buf;
+}
+
+const char *lp_sweep_left_out_note(const lp_eval_sweep *s, char *buf)
+{
+    *buf = 0;
+    if (s->n_failed)
+        snprintf(buf, 120, "%d saved run%s cannot be used: thresholds are those of the other %d",
+                 s->n_failed, s->n_failed == 1 ? "" : "s", s->n);
     return buf;
 }
 
@@ -152,7 +174,9 @@ void lp_write_sweep_table(FILE *to, const lp_eval_set *set)
         if (!singles++) fprintf(to, "%-44s%9s\n", lp_sweep_single_name(s, buf), "diameter");
         line(to, row[i].name, row[i].diameter, 1, row[i].p);
     }
+    if (*lp_sweep_nearest_note(s, buf)) fprintf(to, "  %s\n", buf);
     if (*lp_sweep_range_note(s, buf)) fprintf(to, "  %s\n", buf);
+    if (*lp_sweep_left_out_note(s, buf)) fprintf(to, "  %s\n", buf);
 }
 
 static void json_point(cJSON *j, const lp_sweep_point *p)
@@ -184,6 +208,7 @@ cJSON *lp_write_sweep_json(const lp_eval_sweep *s)
         cJSON_AddItemToObject(j, "levels",
                               cJSON_CreateDoubleArray(s->merge.levels, s->merge.n_levels));
     cJSON_AddNumberToObject(j, "n_images", s->n);
+    cJSON_AddNumberToObject(j, "n_runs_failed", s->n_failed);
     cJSON_AddNumberToObject(j, "flow_threshold", s->flow_threshold);
     cJSON_AddNumberToObject(j, "cellprob_threshold", s->cellprob_threshold);
     cJSON_AddStringToObject(j, "single_diameters", lp_sweep_single_name(s, buf));
@@ -198,6 +223,7 @@ cJSON *lp_write_sweep_json(const lp_eval_sweep *s)
             cJSON_AddItemToArray(list, x = cJSON_CreateObject());
             cJSON_AddStringToObject(x, pass ? "name" : "target", row[i].key);
             if (!pass) cJSON_AddBoolToObject(x, "reached", row[i].reached);
+            /* null: differs by image */
             cJSON_AddNumberToObject(x, pass ? "diameter" : "threshold",
                                     pass ? row[i].diameter : row[i].threshold);
             json_point(x, row[i].p);

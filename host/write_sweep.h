@@ -30,6 +30,12 @@ const char *lp_sweep_single_name(const lp_eval_sweep *s, char *buf);
  * [200]. */
 const char *lp_sweep_range_note(const lp_eval_sweep *s, char *buf);
 
+/* What * in the names of rows means, where one has it, else "". buf [120]. */
+const char *lp_sweep_nearest_note(const lp_eval_sweep *s, char *buf);
+
+/* A sentence where runs are left out, else "". buf [120]. */
+const char *lp_sweep_left_out_note(const lp_eval_sweep *s, char *buf);
+
 void lp_write_sweep_table(FILE *to, const lp_eval_set *s);
 /* The caller's. NULL where memory is short. */
 cJSON *lp_write_sweep_json(const lp_eval_sweep *s);

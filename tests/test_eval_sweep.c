@@ -266,10 +266,10 @@ static void by_hand(void **state)
 static void own_diameters(void **state)
 {
     static const double smallest[3] = {30, 10, 30};
-    uint32_t *lb = calloc(NPX, sizeof *lb);
+    uint32_t *lb = calloc(NPX, sizeof *lb), *half = calloc(NPX, sizeof *half);
     lp_merge_options o = options(LP_MERGE_SCALE, NAN);
     lp_sweep_image im[3];
-    const lp_sweep_image *ptr[3] = {&im[0], &im[1], &im[2]};
+    const lp_sweep_image *ptr[3] = {&im[0], &im[1], &im[2]}, *alike[2] = {&im[0], &im[2]};
     lp_eval_sweep all = {.n = 0};
     lp_labels truth;
     char buf[200];
@@ -277,13 +277,17 @@ static void own_diameters(void **state)
     int i;
 
     (void)state;
+    assert_non_null(lb);
+    assert_non_null(half);
     disc(lb, 30, 30, 10, 1);
     disc(lb, 30, 80, 10, 2);
+    disc(half, 30, 30, 10, 1);
+    disc(half, 100, 100, 10, 2);
     truth = labels_of(lb);
     for (i = 0; i < 3; i++) {
         lp_layers *s = layers_new();
 
-        add(s, smallest[i], lb, 2);
+        add(s, smallest[i], i == 1 ? half : lb, 2);
         add(s, 40, lb, 2);
         im[i] = sweep(s, &truth, &o);
         lp_layers_free(&s);
@@ -295,6 +299,20 @@ static void own_diameters(void **state)
     assert_string_equal(lp_sweep_range_note(&all, buf),
                         "2 of 4 true particles are smaller than the smallest diameter of their "
                         "image, 0 larger than the largest, 40 px");
+    /* 20 px particles, 40 px for all: too far while image 1 has 10 and 30 is nearer in image 0. */
+    for (i = 0; i < LP_SWEEP_N_SIZES; i++) {
+        const lp_sweep_point *p = &all.all.of_size[i];
+
+        assert_int_equal(all.all.nearest[i], -1);
+        assert_true(isnan(p->at) && p->sum.n_true == 4 && p->sum.n_pred == 4);
+        assert_int_equal(p->sum.tp[0], 2 + 1); /* image 1: at 10 px one is missing, one elsewhere */
+    }
+    assert_true(*lp_sweep_nearest_note(&all, buf) == '*');
+    lp_sweep_free(&all.all);
+    /* The same nearest for all is no matter of each image. */
+    if (lp_sweep_new(alike, 2, LP_MERGE_SCALE, &all.all, &err)) fail_msg("%s", err.msg);
+    assert_true(all.all.nearest[0] == 0 && all.all.of_size[0].at == 30);
+    assert_string_equal(lp_sweep_nearest_note(&all, buf), "");
     lp_sweep_free(&all.all);
     im[1].n_single = 0; /* of no diameters none is too large */
     if (lp_sweep_new(ptr, 3, LP_MERGE_SCALE, &all.all, &err)) fail_msg("%s", err.msg);
@@ -306,6 +324,7 @@ static void own_diameters(void **state)
     for (i = 0; i < 3; i++) lp_sweep_image_free(&im[i]);
     lp_labels_free(&truth);
     free(lb);
+    free(half);
 }
 
 static void refused(void **state)

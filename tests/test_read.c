@@ -2,6 +2,8 @@
 #include "read_util.h"
 
 #include "host/read_bytes.h"
+#include "host/write_masks.h"
+#include "host/write_mrc.h"
 
 #include <pthread.h>
 #include <sys/stat.h>
@@ -216,6 +218,67 @@ static void read_after_error(void **state)
     lp_bytes_close(&b);
 }
 
+/* The size from the header is that of what is read. */
+static void same_size(const char *path, int want_pages)
+{
+    lp_image im = {0};
+    int n = -1, Ly = -1, Lx = -1;
+    lp_err err;
+
+    if (lp_read_size(path, 0, &n, &Ly, &Lx, &err)) fail_msg("%s", err.msg);
+    if (lp_read_image(path, 0, &im, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(n, want_pages);
+    assert_int_equal(Ly, im.Ly);
+    assert_int_equal(Lx, im.Lx);
+    lp_image_free(&im);
+}
+
+static void sizes(void **state)
+{
+    static const int side[][2] = {{1, 1}, {7, 13}, {225, 223}};
+    uint8_t *bytes;
+    size_t n, i;
+    lp_err err;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        lp_image im;
+        lp_labels lb;
+        int fits;
+
+        assert_int_equal(lp_image_new(&im, 1, side[i][0], side[i][1], NULL), LP_OK);
+        memset(im.data, 0, (size_t)im.Ly * im.Lx * sizeof *im.data);
+        assert_int_equal(lp_labels_new(&lb, side[i][0], side[i][1], NULL), LP_OK);
+        assert_int_equal(lp_write_mrc(tmp_path("s.mrc"), &im, 2, NULL, NULL), LP_OK);
+        assert_int_equal(lp_write_masks(tmp_path("s.tif"), &lb, 0, NULL), LP_OK);
+        assert_int_equal(lp_write_masks_png(tmp_path("s.png"), &lb, &fits, NULL), LP_OK);
+        same_size(tmp_path("s.mrc"), 1);
+        same_size(tmp_path("s.tif"), 1);
+        same_size(tmp_path("s.png"), 1);
+        assert_int_equal(lp_read_size(tmp_path("s.tif"), 1, &fits, &fits, &fits, NULL), LP_EARG);
+        assert_int_equal(lp_read_size(tmp_path("s.mrc"), 1, &fits, &fits, &fits, NULL), LP_EARG);
+        assert_int_equal(lp_read_size(tmp_path("s.png"), 1, &fits, &fits, &fits, NULL), LP_EARG);
+        lp_labels_free(&lb);
+        lp_image_free(&im);
+    }
+    /* Cut short before the size, or lying about it. */
+    bytes = slurp(tmp_path("s.png"), &n);
+    for (i = 1; i < 24; i++) {
+        int pages = -1, Ly = -1, Lx = -1;
+
+        assert_int_equal(lp_read_size(write_file("c.png", bytes, i), 0, &pages, &Ly, &Lx, &err),
+                         LP_EFORMAT);
+        assert_true(pages == -1 && Ly == -1 && Lx == -1);
+    }
+    bytes[16] = 0xff;
+    assert_int_equal(
+        lp_read_size(write_file("c.png", bytes, n), 0, &(int){0}, &(int){0}, &(int){0}, &err),
+        LP_EFORMAT);
+    free(bytes);
+    assert_int_equal(lp_read_size(tmp_path("none"), 0, &(int){0}, &(int){0}, &(int){0}, &err),
+                     LP_EIO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +286,7 @@ int main(void)
         cmocka_unit_test(no_permission), cmocka_unit_test(other_formats),
         cmocka_unit_test(names),         cmocka_unit_test(threads),
         cmocka_unit_test(packed_tiff),   cmocka_unit_test(read_after_error),
+        cmocka_unit_test(sizes),
     };
     return cmocka_run_group_tests_name("read", tests, make_tmp, drop_tmp);
 }

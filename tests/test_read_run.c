@@ -2,6 +2,7 @@
 #include "tmp_dir.h"
 
 #include <hdf5.h>
+#include <unistd.h>
 
 #include "host/merge.h"
 #include "host/read_run.h"
@@ -137,10 +138,34 @@ static void other_files(void **state)
     H5Ldelete(f, "candidates/size", H5P_DEFAULT);
     H5Fclose(f);
     refused(path, LP_EFORMAT, "candidates/size");
+    refused(path, LP_EFORMAT, "segment the micrograph again");
     assert_non_null(out = fopen(path, "wb"));
     fputs("hello, no HDF5 here", out);
     fclose(out);
     refused(path, LP_EFORMAT, "");
+    lp_layers_free(&s);
+    lp_tmp_remove(dir);
+}
+
+/* A file cut short says what to do, wherever it ends. */
+static void truncated(void **state)
+{
+    char *dir = lp_tmp_dir();
+    const char *path = lp_tmp_path(dir, "x_lipopose.h5");
+    lp_layers *s = some_layers(3);
+    long n, cut;
+    FILE *f;
+
+    (void)state;
+    save(path, s);
+    assert_non_null(f = fopen(path, "rb"));
+    assert_int_equal(fseek(f, 0, SEEK_END), 0);
+    n = ftell(f);
+    fclose(f);
+    for (cut = n - 1; cut >= 8; cut -= n / 9) {
+        assert_int_equal(truncate(path, cut), 0);
+        refused(path, LP_EFORMAT, "segment the micrograph again");
+    }
     lp_layers_free(&s);
     lp_tmp_remove(dir);
 }
@@ -199,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
         cmocka_unit_test(other_files),
+        cmocka_unit_test(truncated),
         cmocka_unit_test(damaged_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,12 @@ static void merging(void **state)
     assert_true(o.threshold == 1 && o.n_levels == 2);
     assert_int_equal(lp_settings_merge(NULL, NULL, NULL, 0, 0, &o, NULL), LP_OK);
     assert_true(isnan(o.threshold) && o.method == LP_MERGE_SCALE);
+    assert_int_equal(lp_settings_merge(&s, NULL, NULL, 1, 20, &o, NULL), LP_OK);
+    assert_int_equal(lp_settings_merge(&s, NULL, NULL, 1, 20.5, &o, NULL), LP_EARG);
+    assert_int_equal(lp_settings_merge(&s, "votes", NULL, 1, 20.5, &o, NULL), LP_OK);
+    s.merge.threshold = 21; /* a file edited by hand */
+    assert_int_equal(lp_settings_merge(&s, NULL, NULL, 0, 0, &o, NULL), LP_EARG);
+    assert_int_equal(lp_settings_merge(&s, NULL, NULL, 1, 3, &o, NULL), LP_OK);
     assert_int_equal(lp_settings_merge(&s, "best", NULL, 0, 0, &o, NULL), LP_EARG);
     lp_settings_free(&s);
 }

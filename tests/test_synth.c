@@ -1,67 +1,18 @@
-/* Synthetic micrographs: the same bytes for a seed, labels that agree with the list, noise
- * that follows the dose, a lens that follows its formula, options that are checked. */
-#include "lp_test.h"
+/* Synthetic micrographs as data: the same bytes for a seed, labels that agree with the list, places
+ * that keep their rules, options that are checked, files. What they look like: test_synth_optics.c.
+ */
+#include "synth_picture.h"
 
 #include <omp.h>
 #include <sys/stat.h>
 
-#include "host/write_masks.h"
-#include "host/synth.h"
 #include "host/synth_draw.h"
 #include "host/synth_files.h"
-#include "host/synth_optics.h"
 #include "host/synth_scene.h"
+#include "host/write_masks.h"
 
 #define PI 3.14159265358979323846
 #define PINNED 0xb7b726af3155c25ull
-
-typedef struct {
-    lp_image im;
-    lp_labels lb;
-    lp_synth_particle *list;
-    int n;
-} picture;
-
-static picture render(const lp_synth_options *o, uint64_t seed)
-{
-    picture p;
-    lp_err err = {LP_OK, ""};
-
-    if (lp_synth_render(o, seed, &p.im, &p.lb, &p.list, &p.n, &err)) fail_msg("%s", err.msg);
-    return p;
-}
-
-static void done(picture *p)
-{
-    lp_image_free(&p->im);
-    lp_labels_free(&p->lb);
-    free(p->list);
-}
-
-static int same(const picture *a, const picture *b)
-{
-    size_t px = (size_t)a->im.Ly * a->im.Lx;
-    int i;
-
-    if (a->n != b->n || memcmp(a->im.data, b->im.data, px * 4) ||
-        memcmp(a->lb.data, b->lb.data, px * 4))
-        return 0;
-    for (i = 0; i < a->n; i++)
-        if (a->list[i].y != b->list[i].y || a->list[i].x != b->list[i].x ||
-            a->list[i].diameter != b->list[i].diameter || a->list[i].area != b->list[i].area)
-            return 0;
-    return 1;
-}
-
-static void small(lp_synth_options *o)
-{
-    lp_synth_defaults(o);
-    o->Ly = 225;
-    o->Lx = 301;
-    o->diameter_min = 12;
-    o->diameter_max = 60;
-    o->contamination = 3.0; /* carbon for certain */
-}
 
 static void seed_fixes_every_byte(void **state)
 {
@@ -224,159 +175,6 @@ static void overlaps_are_split_by_relative_distance(void **state)
             if (!(mine < best + 0.05)) fail_msg("pixel %d, %d has label %u", y, x, id);
         }
     assert_true(contested > 500);
-    done(&p);
-}
-
-static void mean_and_variance(const float *v, size_t n, double *mean, double *var)
-{
-    double s = 0, q = 0;
-    size_t i;
-
-    for (i = 0; i < n; i++) s += v[i];
-    *mean = s / (double)n;
-    for (i = 0; i < n; i++) q += (v[i] - *mean) * (v[i] - *mean);
-    *var = q / (double)n;
-}
-
-static void noise_follows_the_dose(void **state)
-{
-    static const double doses[] = {0.05, 1.0, 40.0};
-    lp_synth_options o;
-    size_t k;
-
-    (void)state;
-    lp_synth_easy(&o);
-    o.Ly = o.Lx = 256;
-    o.density = 0.0;
-    o.ice_nm = 0.0;
-    for (k = 0; k < 3; k++) {
-        double mean, var, want = doses[k] * 64.0; /* 64 square Angstrom per pixel */
-        picture p;
-
-        o.dose = doses[k];
-        p = render(&o, 3);
-        assert_int_equal(p.n, 0);
-        mean_and_variance(p.im.data, 65536, &mean, &var);
-        LP_ASSERT_CLOSE(mean, want, 5 * sqrt(want / 65536), 0);
-        LP_ASSERT_CLOSE(var, want, 0.1, 0.03); /* 5 standard errors are 2.8 % */
-        done(&p);
-    }
-    /* Ice adds its grain to the counting noise. */
-    o.ice_nm = 100.0;
-    {
-        double mean, var;
-        picture p = render(&o, 3);
-
-        mean_and_variance(p.im.data, 65536, &mean, &var);
-        LP_ASSERT_CLOSE(mean, 2560.0, 0, 0.01);
-        assert_true(var > 1.3 * 2560.0);
-        done(&p);
-    }
-}
-
-/* Fourier coefficient of out (n x n) at frequency (0, f), relative to the mean: cosine part. */
-static double cosine_part(const float *v, int n, int f)
-{
-    double s = 0;
-    int y, x;
-
-    for (y = 0; y < n; y++)
-        for (x = 0; x < n; x++) s += v[y * n + x] * cos(2 * PI * f * x / n);
-    return 2 * s / ((double)n * n);
-}
-
-static void lens_follows_its_formula(void **state)
-{
-    enum { N = 128, HALO = 64 };
-    const double eps = 1e-3;
-    lp_synth_options o;
-    lp_synth_canvas c;
-    float *out = lp_guard_new(N * N);
-    int y, x, f;
-
-    (void)state;
-    lp_synth_defaults(&o);
-    o.Ly = o.Lx = N;
-    /* 300 kV: 1.9687 pm, 6.526 mrad per V nm (Kirkland, table of constants) */
-    LP_ASSERT_CLOSE(lp_synth_wavelength(300), 1.9687e-3, 0, 1e-4);
-    LP_ASSERT_CLOSE(lp_synth_sigma(300), 6.526e-3, 0, 1e-3);
-    assert_int_equal(lp_synth_canvas_new(&c, N, N, HALO, NULL), LP_OK);
-    for (f = 4; f <= 48; f += 11) {
-        double k = f / (N * o.pixel_nm), s, cs, env, a = o.amp_contrast;
-        double chi =
-            PI * 1.9687e-3 * 2500 * k * k - 0.5 * PI * 2.7e6 * pow(1.9687e-3, 3) * k * k * k * k;
-
-        for (y = 0; y < c.Ly; y++)
-            for (x = 0; x < c.Lx; x++)
-                c.phase[y * c.Lx + x] = (float)(eps * cos(2 * PI * f * (x - HALO) / N));
-        assert_int_equal(lp_synth_image(&o, 2.5, &c, out, NULL), LP_OK);
-        lp_guard_check(out, N * N);
-        lp_synth_lens(&o, 2.5, k, &s, &cs, &env);
-        LP_ASSERT_CLOSE(s, sin(chi), 2e-3, 0);
-        LP_ASSERT_CLOSE(cs, cos(chi), 2e-3, 0);
-        LP_ASSERT_CLOSE(env, exp(-0.25 * 300 * k * k / 100), 0, 1e-9);
-        /* Weak phase: I = 1 - 2 p E [sqrt(1 - a^2) sin chi + a cos chi]; 2 %: p is not 0 */
-        LP_ASSERT_CLOSE(cosine_part(out, N, f), -2 * eps * env * (sqrt(1 - a * a) * s + a * cs),
-                        0.02 * 2 * eps, 0);
-    }
-    lp_synth_canvas_free(&c);
-    lp_guard_free(out);
-}
-
-static void perfect_lens_sees_no_phase(void **state)
-{
-    lp_synth_options o;
-    lp_synth_canvas c;
-    float *out = lp_guard_new(100 * 90);
-    int y, x;
-
-    (void)state;
-    lp_synth_defaults(&o);
-    o.Ly = 100;
-    o.Lx = 90;
-    o.cs_mm = o.amp_contrast = o.bfactor = 0.0;
-    assert_int_equal(lp_synth_canvas_new(&c, 100, 90, 32, NULL), LP_OK);
-    /* No object: no contrast, whatever the lens. */
-    assert_int_equal(lp_synth_image(&o, 3.0, &c, out, NULL), LP_OK);
-    for (y = 0; y < 9000; y++) LP_ASSERT_CLOSE(out[y], 1.0, 1e-5, 0);
-    for (y = 0; y < c.Ly; y++)
-        for (x = 0; x < c.Lx; x++)
-            c.phase[y * c.Lx + x] =
-                (float)exp(-hypot(y - 80, x - 77) * hypot(y - 80, x - 77) / 200);
-    assert_int_equal(lp_synth_image(&o, 0.0, &c, out, NULL), LP_OK);
-    for (y = 0; y < 9000; y++) LP_ASSERT_CLOSE(out[y], 1.0, 1e-3, 0);
-    /* Underfocused: dark in the middle, by lambda dz / 2 pi times the curvature of the phase
-     * (transport of intensity): 1.9687e-3 * 3000 / 2 pi * 2 / 8 nm^2. */
-    assert_int_equal(lp_synth_image(&o, 3.0, &c, out, NULL), LP_OK);
-    LP_ASSERT_CLOSE(out[48 * 90 + 45], 1.0 - 0.0294, 0.002, 0);
-    o.amp_contrast = 0.2;
-    assert_int_equal(lp_synth_image(&o, 0.0, &c, out, NULL), LP_OK);
-    LP_ASSERT_CLOSE(out[48 * 90 + 45], exp(-0.4), 2e-3, 0);
-    lp_guard_check(out, 9000);
-    lp_synth_canvas_free(&c);
-    lp_guard_free(out);
-}
-
-static void particles_are_dark(void **state)
-{
-    lp_synth_options o;
-    picture p;
-    double in = 0, all = 0;
-    int64_t n_in = 0, n_all = 0;
-    int i;
-
-    (void)state;
-    lp_synth_easy(&o);
-    o.Ly = o.Lx = 512;
-    o.shells = o.blebs = 0.0;
-    p = render(&o, 8);
-    for (i = 0; i < 512 * 512; i++)
-        if (p.lb.data[i])
-            in += p.im.data[i], n_in++;
-        else
-            all += p.im.data[i], n_all++;
-    assert_true(n_in > 5000);
-    assert_true(in / (double)n_in < 0.985 * all / (double)n_all);
     done(&p);
 }
 
@@ -565,10 +363,6 @@ int main(void)
         cmocka_unit_test(labels_agree_with_the_list),
         cmocka_unit_test(round_particles_are_discs),
         cmocka_unit_test(overlaps_are_split_by_relative_distance),
-        cmocka_unit_test(noise_follows_the_dose),
-        cmocka_unit_test(lens_follows_its_formula),
-        cmocka_unit_test(perfect_lens_sees_no_phase),
-        cmocka_unit_test(particles_are_dark),
         cmocka_unit_test(placement_keeps_its_rules),
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(odd_sizes),

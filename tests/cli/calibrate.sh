@@ -96,9 +96,37 @@ rm "$tmp/part/m2_lipopose.h5"
 ev 0 "a run is missing" --pred "$tmp/part"
 says "a run is missing: said" "m2 has no saved run"
 head -c 3000 "$tmp/o/m2_lipopose.h5" >"$tmp/part/m2_lipopose.h5"
-ev 0 "a run is damaged" --pred "$tmp/part"
+ev 1 "a run is damaged" --pred "$tmp/part" --json "$tmp/e.json" --sweep_csv "$tmp/s.csv" --report "$tmp/e.html"
+one_line "a run is damaged: one line"
 says "a run is damaged: said" "m2_lipopose.h5"
-check "a run is damaged: no thresholds" sh -c "! grep -q 'best F1' '$tmp/out'"
+out="  1 saved run cannot be used: thresholds are those of the other 2"
+check "a run is damaged: in the table" grep -qxF "$out" "$tmp/out"
+check "a run is damaged: masks of all are judged" grep -q "^3 images, " "$tmp/out"
+check "a run is damaged: the masks are at no threshold" sh -c "! grep -q 'these masks' '$tmp/out'"
+check "a run is damaged: in the JSON" grep -q '"n_runs_failed":	1' "$tmp/e.json"
+check "a run is damaged: in the report" grep -q "cannot be used.*<br>.*m2_lipopose.h5" "$tmp/e.html"
+mkdir "$tmp/t13"
+cp "$tmp"/t/m[13]_* "$tmp/t13"
+run 0 "the others" eval --truth "$tmp/t13" --pred "$tmp/two" --sweep_csv "$tmp/s13.csv"
+check "a run is damaged: the sweep is that of the others" cmp "$tmp/s.csv" "$tmp/s13.csv"
+for i in 1 3; do head -c 3000 "$tmp/o/m${i}_lipopose.h5" >"$tmp/part/m${i}_lipopose.h5"; done
+ev 1 "all runs are damaged" --pred "$tmp/part"
+for i in 1 2 3; do says "all runs are damaged: m$i is named" "m${i}_lipopose.h5"; done
+check "all runs are damaged: no thresholds" sh -c "! grep -q 'best F1' '$tmp/out'"
+
+# Runs whose diameters differ, as auto's: the nearest of each image.
+cp -r "$tmp/o" "$tmp/differ"
+seg 0 "other diameters" --quiet --diameters 10,60 --savedir "$tmp/differ" "$tmp/im/m2.png"
+ev 0 "other diameters" --pred "$tmp/differ" --report "$tmp/differ.html" --json "$tmp/e.json" --sweep_csv "$tmp/s.csv"
+for s in small median large; do
+    check "other diameters: $s is of each image" grep -qE "^  $s \(.*px\) \* +- +[01]\." "$tmp/out"
+    check "other diameters: $s has no one diameter in the CSV" grep -q "^reference,$s,,,[1-9]" "$tmp/s.csv"
+done
+check "other diameters: said in the table" grep -qF "  * the images share no diameter near this size" "$tmp/out"
+check "other diameters: said in the report" grep -qF "* the images share no diameter near this size" "$tmp/differ.html"
+check "other diameters: drawn" grep -q "median: nearest to [0-9.]* px" "$tmp/differ.html"
+ev 0 "the same diameters" --pred "$tmp/o"
+check "the same diameters: nothing of the kind" sh -c "! grep -q 'share no diameter' '$tmp/out'"
 
 # segment --calibrate.
 for o in "--target f1" "--settings_out x" "--calibrate $tmp/t" "--diameters 20,30 --calibrate $tmp/t" \
@@ -114,6 +142,23 @@ cp "$tmp/t/m1_labels.tif" "$tmp/t2/other_labels.tif"
 seg 2 "labels of other images" --diameters 20,30 --calibrate "$tmp/t2" --savedir "$tmp/x" "$tmp/im"
 one_line "labels of other images: one line"
 check "labels of other images: nothing computed" test ! -e "$tmp/x/m1_lipopose.h5"
+# Labels of another size are found before anything is computed.
+mkdir "$tmp/t6" "$tmp/big"
+image "$tmp/big/m2.png" cones 80 100
+seg 0 "labels of another size: made" --quiet --no_overlay --savedir "$tmp/t6" "$tmp/big/m2.png"
+cp "$tmp/t/m1_labels.tif" "$tmp/t6/m1_cp_masks.tif"
+seg 1 "labels of another size" --diameters 20,30 --calibrate "$tmp/t6" --savedir "$tmp/x6" "$tmp/im"
+one_line "labels of another size: one line"
+says "labels of another size: said" "$tmp/t6/m2_cp_masks.tif: labels of 80 x 100 pixels (height x width) for an image of 90 x 100: $tmp/im/m2.png"
+check "labels of another size: nothing computed" test ! -e "$tmp/x6/m1_lipopose.h5"
+cp "$tmp/t6/m2_cp_masks.tif" "$tmp/t6/m3_cp_masks.tif"
+seg 1 "labels of other sizes" --diameters 20,30 --calibrate "$tmp/t6" --savedir "$tmp/x6" "$tmp/im"
+says "labels of other sizes: how many" "and 1 more of other sizes"
+head -c 30 "$tmp/t/m1_labels.tif" >"$tmp/t6/m1_cp_masks.tif"
+rm "$tmp"/t6/m[23]*
+seg 1 "damaged labels" --diameters 20,30 --calibrate "$tmp/t6" --savedir "$tmp/x6" "$tmp/im"
+one_line "damaged labels: one line"
+check "damaged labels: nothing computed" test ! -e "$tmp/x6/m1_lipopose.h5"
 
 seg 0 "calibrate" --diameters $diameters --calibrate "$tmp/t" --target recall=0.9 --savedir "$tmp/cal" "$tmp/im"
 check "calibrate: says what it reached" grep -qE "^threshold [0-9.]+: precision [01]\.[0-9]+, recall (0.9|1.0)" "$tmp/out"
@@ -152,6 +197,11 @@ run 0 "another model, merge" merge --quiet --settings "$tmp/other.json" --savedi
 says "another model, merge: said" "made with another model"
 run 0 "other diameters, merge" merge --quiet --settings "$tmp/set.json" --savedir "$tmp/x" "$tmp/lax/m1_lipopose.h5"
 says "other diameters, merge: said" "with another flow_threshold"
+sed 's/"threshold":	[0-9.]*/"threshold":	25/' "$tmp/set.json" >"$tmp/high.json"
+for c in "segment $tmp/im/m1.png" "merge $tmp/o/m1_lipopose.h5"; do
+    run 2 "${c%% *}: settings with a threshold of 25" ${c%% *} --settings "$tmp/high.json" ${c#* }
+    says "${c%% *}: settings with a threshold of 25: said" "settings: threshold 25: support of scale ends at 20"
+done
 sed 's/"niter"/"nitre"/' "$tmp/set.json" >"$tmp/bad.json"
 for c in "segment $tmp/im" "merge $tmp/o/m1_lipopose.h5"; do
     run 3 "${c%% *}: unknown key" ${c%% *} --settings "$tmp/bad.json" ${c#* }

@@ -120,6 +120,9 @@ done
 ev 0 "boxes" --truth "$tmp/t" --pred "$tmp/box" --csv "$tmp/box.csv" --json "$tmp/box.json"
 check "boxes: nothing on stderr" test ! -s "$tmp/err"
 out "boxes: all found" "^  centre inside +1.000 +1.000 +1.000 +1.000$"
+out "boxes: by size, true particles but no predictions" "^  20 - 40 +- +1.000 +[1-9][0-9]* +-$"
+check "boxes: by size, no number is made up" sh -c "! grep -A 6 '^diameter, px' '$tmp/out' | grep -qE ' 0$'"
+check "boxes: by size, null in the JSON" test "$(grep -c '"n_pred":	null' "$tmp/box.json") $(grep -c '"n_right":	null' "$tmp/box.json")" = "5 5"
 check "boxes: csv has as many columns" test "$(awk -F, '{ print NF }' "$tmp/box.csv" | sort -u)" = 31
 check "boxes: no IoU in the JSON" grep -q '"ap50":	null' "$tmp/box.json"
 ev 0 "Topaz" --truth "$tmp/t" --pred "$tmp/topaz/picks.txt" --json "$tmp/topaz.json"
@@ -194,7 +197,7 @@ probe('plots', all('.plot>svg').filter(s => {
   const r = s.getBoundingClientRect();
   const inside = all('.plot text').filter(t => s.contains(t)).every(t => {
     const b = t.getBoundingClientRect();
-    return b.left >= r.left - 4 && b.right <= r.right + 4 && b.top >= r.top - 4 && b.bottom <= r.bottom + 4;
+    return b.left >= r.left && b.right <= r.right && b.top >= r.top && b.bottom <= r.bottom;
   });
   const drawn = [...s.querySelectorAll('.line, rect, circle')].some(l => {
     const b = l.getBoundingClientRect();
@@ -202,6 +205,16 @@ probe('plots', all('.plot>svg').filter(s => {
   });
   return r.width > 250 && r.right <= innerWidth + 1 && inside && drawn;
 }).length);
+// What is wider than the page scrolls in its own box, to its last column; names stay beside the numbers.
+const boxes = all('.wide').map(box => {
+  const cells = [...box.querySelector('table').rows].slice(-1)[0].cells;
+  const [first, last] = [cells[0], cells[cells.length - 1]].map(c => () => c.getBoundingClientRect());
+  const edge = box.getBoundingClientRect();
+  const narrow = box.scrollWidth <= box.clientWidth || first().width < 0.55 * edge.width;
+  box.scrollLeft = 1e6;
+  return edge.right <= innerWidth && last().right <= edge.right + 1 && first().left >= edge.left - 1 && narrow;
+});
+probe('boxes', boxes.length > 2 && boxes.every(b => b));
 probe('tables', all('table').every(t => t.rows.length > 1));
 JS
     for w in 1280 400; do
@@ -217,6 +230,7 @@ JS
         for p in runs topaz; do
             browse "report of $p, $w px" "$tmp/$p.html" $w "$tmp/report.js"
             probed "report of $p, $w px: plots" "plots $(grep -c '<figure class=plot>' "$tmp/$p.html")"
+            probed "report of $p, $w px: tables scroll in their boxes" "boxes true"
             probed "report of $p, $w px: nothing sticks out" "overflow false"
         done
     done

@@ -14,6 +14,16 @@ for o in "--threshold 1" "--merge votes" "--levels 2,1"; do
 done
 seg 2 "--merge unknown" --diameters 20,30 --merge best "$tmp/a.png"
 seg 2 "--threshold negative" --diameters 20,30 --threshold -1 "$tmp/a.png"
+for o in "--threshold 20.1" "--threshold 1000" "--levels 30,25" "--merge scale --threshold 21"; do
+    seg 2 "segment $o" --diameters 20,30 $o "$tmp/a.png"
+    one_line "segment $o: one line"
+    says "segment $o: said" "from 0 to 20"
+    for c in "merge x_lipopose.h5" "view x_lipopose.h5" "eval --truth $tmp --pred $tmp"; do
+        run 2 "${c%% *} $o" $c $o
+        one_line "${c%% *} $o: one line"
+        says "${c%% *} $o: said" "from 0 to 20"
+    done
+done
 seg 2 "--levels rising" --diameters 20,30 --levels 1,2 "$tmp/a.png"
 seg 1 "a diameter too small" --quiet --diameters 0.001,30 --savedir "$tmp/small" "$tmp/a.png"
 one_line "a diameter too small: one line"
@@ -42,12 +52,16 @@ check "other order, other threads: same masks" cmp "$tmp/o/a_cp_masks.tif" "$tmp
 
 cp -r "$tmp/o" "$tmp/o2"
 run 0 "merge beside the run" merge --threshold 0.3 "$tmp/o2/a_lipopose.h5" "$tmp/o2/b_p0002_lipopose.h5"
+check "merge beside the run: says what it wrote" grep -qF "results: $tmp/o2/a_cp_masks.tif, _overlay.png, _particles.csv" "$tmp/out"
+run 0 "merge --no_overlay" merge --no_overlay --save_star --savedir "$tmp/no" "$tmp/o/a_lipopose.h5"
+check "merge --no_overlay: says what it wrote" grep -qx "[^:]*: [0-9]* particles; results: $tmp/no/a_cp_masks.tif, _autopick.star, _particles.csv" "$tmp/out"
 run 0 "merge with the default gives segment's" merge "$tmp/o2/a_lipopose.h5" "$tmp/o2/b_p0002_lipopose.h5"
 check "merge with the default gives segment's: all files" diff -r "$tmp/o" "$tmp/o2"
 n0=$("$tool" labels "$tmp/o/a_cp_masks.tif")
 check "it found something" test "$n0" -gt 3
-run 0 "merge with a high threshold" merge --threshold 1000 --savedir "$tmp/none" "$tmp/o/a_lipopose.h5"
+run 0 "merge with a high threshold" merge --threshold 20 --savedir "$tmp/none" "$tmp/o/a_lipopose.h5"
 check "merge with a high threshold: nothing" test "$("$tool" labels "$tmp/none/a_cp_masks.tif")" -eq 0
+run 0 "merge by votes with a high threshold" merge --merge votes --threshold 1000 --savedir "$tmp/none" "$tmp/o/a_lipopose.h5"
 mv "$tmp/a.png" "$tmp/moved.png"
 run 0 "the image has moved" merge --savedir "$tmp/moved" "$tmp/o/a_lipopose.h5"
 says "the image has moved: said" "give --image FILE"
