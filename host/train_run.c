@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <omp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "../weights/sha256.h"
 #include "inputs.h"
 #include "machine.h"
+#include "run_signals.h"
 #include "selftest.h"
 #include "train_crops.h"
 #include "train_curve.h"
@@ -21,26 +21,6 @@
 #define TEST_STREAM 0x7e57u  /* the same crops each time */
 #define EPOCH_STREAM 0x10000 /* streams of epochs begin here */
 #define SAVE_SECONDS 300     /* of work that kill -9 may cost */
-
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int n)
-{
-    stop_signal = n;
-}
-
-/* Ask once to stop after the step, twice to stop at once. */
-static void catch_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART}, old;
-    size_t i;
-
-    stop_signal = 0;
-    for (i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (signals[i] != SIGHUP || (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN))
-            sigaction(signals[i], &sa, NULL);
-}
 
 typedef struct {
     const lp_train_options *o;
@@ -194,7 +174,7 @@ static lp_status one_epoch(run *r, lp_err *err)
         r->p.images += n;
         r->p.loss_sum += loss * n;
         r->done += n;
-        if (stop_signal) return LP_ESIGNAL;
+        if (lp_signals_stop()) return LP_ESIGNAL;
         if (now() - r->saved > SAVE_SECONDS && (st = save_state(r, err))) return st;
     }
     r->p.train_loss[r->p.epoch] = r->p.loss_sum / r->per_epoch;
@@ -228,7 +208,7 @@ static lp_status epochs(run *r, lp_err *err)
 {
     lp_status st;
 
-    catch_signals();
+    lp_signals_catch();
     r->began = r->saved = now();
     while (r->p.epoch < r->p.n_epochs) {
         st = one_epoch(r, err);
@@ -471,7 +451,7 @@ lp_status lp_train_run(const lp_train_options *o, int *signal_, lp_err *err)
     st = prepare(&r, threads, err);
     if (!st) st = epochs(&r, err);
     if (!st) say(&r, "%s: trained in %.0f s\n", o->out, now() - r.began);
-    if (st == LP_ESIGNAL) *signal_ = stop_signal;
+    if (st == LP_ESIGNAL) *signal_ = lp_signals_stop();
     clear(&r);
     omp_set_num_threads(before);
     return st;
