@@ -163,13 +163,13 @@ bench: all $(BENCHES)
 	BUILD=$(BUILD) sh bench/run.sh
 
 asan:
-	$(MAKE) BUILD=build-asan SANITIZE=address,undefined OPT='-O1 -g' test
+	$(MAKE) BUILD=build-asan CUDA=0 SANITIZE=address,undefined OPT='-O1 -g' test
 
 # libFuzzer targets: clang, their own objects. FUZZ_SECONDS is per target.
 FUZZ_SECONDS ?= 20
 FUZZ_CC ?= clang
 fuzz:
-	$(MAKE) BUILD=build-fuzz CC=$(FUZZ_CC) SANITIZE=address,undefined,fuzzer-no-link OPT='-O1 -g' fuzzers
+	$(MAKE) BUILD=build-fuzz CUDA=0 CC=$(FUZZ_CC) SANITIZE=address,undefined,fuzzer-no-link OPT='-O1 -g' fuzzers
 	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=build-fuzz sh tests/fuzz/run.sh
 
 .PHONY: fuzzers

@@ -1,0 +1,98 @@
+# train.sh - training on synthetic micrographs with a tiny network, stopping and going on.
+. tests/cli/lib.sh
+export OMP_NUM_THREADS=1
+
+# tr CODE NAME ARGS...: a run that takes a second or two.
+tr_() {
+    c=$1 nm=$2
+    shift 2
+    run "$c" "$nm" train --pretrained_model none --nbase 2,8,16 --bsize 32 --batch_size 4 --n_epochs 4 \
+        --min_train_masks 1 --SGD 0 --nimg_per_epoch 10 "$@"
+}
+run 0 "--help" train --help
+check "--help lists --learning_rate" grep -q -- "--learning_rate" "$tmp/out"
+check "main's help lists it" sh -c "'$lp' --help | grep -q ' train '"
+
+"$lp" synth --easy --n 3 --size 128x128 --pixel_nm 2 --format tiff --quiet "$tmp/d" || exit 1
+for k in 1 2 3; do mv "$tmp/d/labels/synth_000${k}_masks.tif" "$tmp/d/"; done
+
+run 2 "no --dir" train
+one_line "no --dir: one line"
+for o in "--n_epochs 0" "--batch_size x" "--nbase 2,8" "--nbase 2,8,9x" "--learning_rate -1" "--bsize 15" \
+    "--scale_range 3" "--precision bf16" "--train_size" "--seed -1" "here.tif"; do
+    tr_ 2 "$o" --dir "$tmp/d" $o
+    one_line "$o: one line"
+done
+tr_ 3 "--backend cuda" --dir "$tmp/d" --backend cuda
+tr_ 3 "a model that is not there" --dir "$tmp/d" --model nosuch
+tr_ 1 "a folder that is not there" --dir "$tmp/none"
+check "a folder that is not there: not made" test ! -e "$tmp/none"
+tr_ 2 "a size that the network cannot take" --dir "$tmp/d" --bsize 33
+mkdir "$tmp/bare" "$tmp/wrong" "$tmp/empty"
+cp "$tmp/d/synth_0001.tif" "$tmp/bare/"
+tr_ 2 "no labels" --dir "$tmp/bare"
+says "no labels: named" "synth_0001.tif"
+cp "$tmp/d/synth_0001.tif" "$tmp/wrong/"
+"$tool" image "$tmp/wrong/synth_0001_masks.png" flat 100 128 1 1
+tr_ 1 "labels of another size" --dir "$tmp/wrong"
+says "labels of another size: named" "synth_0001_masks.png"
+cp "$tmp/d/synth_0002.tif" "$tmp/empty/"
+tr_ 2 "too few particles" --dir "$tmp/d" --min_train_masks 1000
+says "too few particles: says how many" "1000"
+
+tr_ 0 "a run" --dir "$tmp/d" --model_name_out whole --test_dir "$tmp/d" --json
+check "a run: model" "$lp" info --check "$tmp/d/models/whole.h5"
+check "a run: one record per epoch" sh -c "grep -c '\"train_loss\"' '$tmp/out' | grep -qx 4"
+check "a run: losses" sh -c "wc -l <'$tmp/d/models/whole_loss.csv' | grep -qx 5"
+check "a run: picture" test -s "$tmp/d/models/whole_loss.png"
+check "a run: state is gone" test ! -e "$tmp/d/models/whole.h5.state"
+check "a run: says where it comes from" sh -c "'$lp' info '$tmp/d/models/whole.h5' | grep -q '3 images'"
+check "a run: segments" "$lp" segment --quiet --model "$tmp/d/models/whole.h5" --diameter 20 --savedir "$tmp/o" "$tmp/d/synth_0001.tif"
+check "a run: to PyTorch" "$lp" convert "$tmp/d/models/whole.h5" "$tmp/whole.pth"
+tr_ 1 "again" --dir "$tmp/d" --model_name_out whole
+says "again: says what to do" "--overwrite"
+tr_ 0 "the same again" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out again --test_dir "$tmp/d" --quiet
+check "the same again: says nothing" test ! -s "$tmp/err" -a ! -s "$tmp/out"
+check "the same again: same bytes" cmp "$tmp/d/models/whole.h5" "$tmp/m/again.h5"
+tr_ 0 "another seed" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out seed --seed 1 --quiet
+check "another seed: another model" sh -c "! cmp -s '$tmp/m/again.h5' '$tmp/m/seed.h5'"
+tr_ 0 "from a model" --dir "$tmp/d" --model_name_out "$tmp/m/next" --pretrained_model "$tmp/m/seed.h5" --SGD 1
+
+# Stopped at a moment of its own choosing, however fast the machine is.
+long() { tr_ "$@" --dir "$tmp/d" --savedir "$tmp/m" --n_epochs 30 --save_every 2 --quiet; }
+long 0 "a longer run" --model_name_out long
+stop() {
+    "$lp" train --pretrained_model none --nbase 2,8,16 --bsize 32 --batch_size 4 --min_train_masks 1 --SGD 0 \
+        --nimg_per_epoch 10 --dir "$tmp/d" --savedir "$tmp/m" --n_epochs 30 --save_every 2 --quiet --model_name_out "$2" 2>"$tmp/err" &
+    pid=$!
+    tries=0
+    while [ $tries -lt 400 ] && kill -0 $pid 2>/dev/null && [ ! -e "$tmp/m/$2.h5.state" ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+    kill -"$1" $pid 2>/dev/null
+    wait $pid
+    got=$?
+    if [ $got -eq "$3" ] || [ $got -eq 0 ]; then ok "SIG$1: exit code"; else bad "SIG$1: exit code" "$got"; fi
+    if [ $got -eq 0 ]; then
+        skip "SIG$1: stopped" "it was finished before"
+        return
+    fi
+    long 1 "SIG$1: not again without a word" --model_name_out "$2"
+    long 2 "SIG$1: not with other options" --model_name_out "$2" --resume --learning_rate 0.1
+    long 0 "SIG$1: --resume" --model_name_out "$2" --resume
+    check "SIG$1: the bytes of a run that was not stopped" cmp "$tmp/m/long.h5" "$tmp/m/$2.h5"
+    check "SIG$1: the same curve" cmp "$tmp/m/long_loss.csv" "$tmp/m/${2}_loss.csv"
+}
+stop INT int 130
+stop KILL kill 137
+tr_ 1 "a rate that is too high" --dir "$tmp/d" --model_name_out "$tmp/m/nan" --learning_rate 1000 --SGD 1 --n_epochs 30
+says "a rate that is too high: what to do" "--learning_rate"
+says "a rate that is too high: which image" "synth_000"
+(
+    ulimit -f 20
+    tr_ 1 "a full disk" --dir "$tmp/d" --model_name_out "$tmp/m/full"
+    check "a full disk: named" grep -q "full" "$tmp/err"
+)
+no_leftovers "nothing half-written" "$tmp/d" "$tmp/m"
+finish
