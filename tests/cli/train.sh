@@ -58,6 +58,10 @@ tr_ 0 "another seed" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out seed --s
 check "another seed: another model" sh -c "! cmp -s '$tmp/m/again.h5' '$tmp/m/seed.h5'"
 tr_ 0 "from a model" --dir "$tmp/d" --model_name_out "$tmp/m/next" --pretrained_model "$tmp/m/seed.h5" --SGD 1
 
+run 0 "a command line of cellpose" --dir "$tmp/d" --train --use_gpu --verbose --chan 0 --chan2 0 --pretrained_model None \
+    --nbase 2,8,16 --bsize 32 --n_epochs 2 --min_train_masks 1 --mask_filter _masks --model_name_out cp --learning_rate 0.1
+check "a command line of cellpose: model" test -s "$tmp/d/models/cp.h5"
+
 # Stopped at a moment of its own choosing, however fast the machine is.
 long() { tr_ "$@" --dir "$tmp/d" --savedir "$tmp/m" --n_epochs 30 --save_every 2 --quiet; }
 long 0 "a longer run" --model_name_out long
