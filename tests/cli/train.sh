@@ -89,14 +89,15 @@ stop() {
     check "SIG$1: the same curve" cmp "$tmp/m/long_loss.csv" "$tmp/m/${2}_loss.csv"
 }
 stop INT int 130
-stop KILL kill 137
+no_leftovers "nothing half-written" "$tmp/d" "$tmp/m"
+stop KILL kill 137 # may leave a temporary
 tr_ 1 "a rate that is too high" --dir "$tmp/d" --model_name_out "$tmp/m/nan" --learning_rate 1000 --SGD 1 --n_epochs 30
 says "a rate that is too high: what to do" "--learning_rate"
 says "a rate that is too high: which image" "synth_000"
 (
     ulimit -f 20
-    tr_ 1 "a full disk" --dir "$tmp/d" --model_name_out "$tmp/m/full"
+    tr_ 1 "a full disk" --dir "$tmp/d" --model_name_out "$tmp/f/full"
     check "a full disk: named" grep -q "full" "$tmp/err"
 )
-no_leftovers "nothing half-written" "$tmp/d" "$tmp/m"
+no_leftovers "a full disk: nothing half-written" "$tmp/f"
 finish
