@@ -164,7 +164,10 @@ int lp_cmd_train(int argc, char **argv)
         {"json", LP_OPT_ON, &o->json, NULL, "one record per epoch"},
         {"quiet", LP_OPT_ON, &o->quiet, NULL, "only errors"},
         {"verbose", LP_OPT_ON, NULL, NULL, NULL},
-        {"use_gpu", LP_OPT_REFUSED, NULL, "training runs on the CPU only so far", NULL},
+        {"train", LP_OPT_ON, NULL, NULL, NULL}, /* of cellpose's command lines */
+        {"use_gpu", LP_OPT_ON, NULL, NULL, NULL},
+        {"gpu_device", LP_OPT_STRING, NULL, NULL, NULL},
+        {"no_npy", LP_OPT_ON, NULL, NULL, NULL},
         {"train_size", LP_OPT_REFUSED, NULL, "size models are not trained yet", NULL},
         {"file_list", LP_OPT_REFUSED, NULL, "put the images into a folder for --dir", NULL},
         {"help", LP_OPT_ON, &a.help, NULL, "this list"},

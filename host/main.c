@@ -34,7 +34,8 @@ static void usage(FILE *to)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
     fprintf(to,
             "\nlipopose COMMAND --help lists a command's options; lipopose --version the version."
-            "\nCommand lines written for `cellpose` (--dir X --savedir Y ...) run as `segment`.\n");
+            "\nCommand lines written for `cellpose` (--dir X --savedir Y ...) run as `segment`,"
+            "\nthose with --train as `train`.\n");
 }
 
 /* Where the caller closed one of them, the first file opened would take its number and what is
@@ -89,7 +90,11 @@ int main(int argc, char **argv)
 
             return commands[i].run == lp_cmd_info ? printed(code) : code;
         }
-    if (!strncmp(argv[1], "--", 2)) return lp_cmd_segment(argc, argv);
+    if (!strncmp(argv[1], "--", 2)) {
+        for (i = 1; i < (size_t)argc; i++)
+            if (!strcmp(argv[i], "--train")) return lp_cmd_train(argc, argv);
+        return lp_cmd_segment(argc, argv);
+    }
     if (!stat(argv[1], &s))
         fprintf(stderr, "lipopose: which command for %s? Try: lipopose segment %s\n", argv[1],
                 argv[1]);

@@ -58,6 +58,10 @@ tr_ 0 "another seed" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out seed --s
 check "another seed: another model" sh -c "! cmp -s '$tmp/m/again.h5' '$tmp/m/seed.h5'"
 tr_ 0 "from a model" --dir "$tmp/d" --model_name_out "$tmp/m/next" --pretrained_model "$tmp/m/seed.h5" --SGD 1
 
+run 0 "a command line of cellpose" --dir "$tmp/d" --train --use_gpu --verbose --chan 0 --chan2 0 --pretrained_model None \
+    --nbase 2,8,16 --bsize 32 --n_epochs 2 --min_train_masks 1 --mask_filter _masks --model_name_out cp --learning_rate 0.1
+check "a command line of cellpose: model" test -s "$tmp/d/models/cp.h5"
+
 # Stopped at a moment of its own choosing, however fast the machine is.
 long() { tr_ "$@" --dir "$tmp/d" --savedir "$tmp/m" --n_epochs 30 --save_every 2 --quiet; }
 long 0 "a longer run" --model_name_out long
@@ -85,14 +89,15 @@ stop() {
     check "SIG$1: the same curve" cmp "$tmp/m/long_loss.csv" "$tmp/m/${2}_loss.csv"
 }
 stop INT int 130
-stop KILL kill 137
+no_leftovers "nothing half-written" "$tmp/d" "$tmp/m"
+stop KILL kill 137 # may leave a temporary
 tr_ 1 "a rate that is too high" --dir "$tmp/d" --model_name_out "$tmp/m/nan" --learning_rate 1000 --SGD 1 --n_epochs 30
 says "a rate that is too high: what to do" "--learning_rate"
 says "a rate that is too high: which image" "synth_000"
 (
     ulimit -f 20
-    tr_ 1 "a full disk" --dir "$tmp/d" --model_name_out "$tmp/m/full"
+    tr_ 1 "a full disk" --dir "$tmp/d" --model_name_out "$tmp/f/full"
     check "a full disk: named" grep -q "full" "$tmp/err"
 )
-no_leftovers "nothing half-written" "$tmp/d" "$tmp/m"
+no_leftovers "a full disk: nothing half-written" "$tmp/f"
 finish
