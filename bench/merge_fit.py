@@ -50,7 +50,7 @@ def fit(images):
     b = np.zeros(5)
     for _ in range(50):
         p = 1 / (1 + np.exp(-x @ b))
-        step = np.linalg.solve((x * (w * p * (1 - p))[:, None]).T @ x + 1e-6 * np.eye(4), x.T @ (w * (y - p)))
+        step = np.linalg.solve((x * (w * p * (1 - p))[:, None]).T @ x + 1e-6 * np.eye(5), x.T @ (w * (y - p)))
         b += step
         if np.abs(step).max() < 1e-10:
             break

@@ -1,0 +1,55 @@
+#!/bin/sh
+# Everything that wants a GPU, in one run: tests, compute-sanitizer, kernels, whole micrographs.
+#
+#     sh bench/gpu.sh > results.md
+#
+# BUILD (build): made if it is not there. PEER: a python with Cellpose 3.1.1.3 and a PyTorch for
+# the GPU (tools/peer.sh), for the comparison. SIDE (4096): of the micrograph. Markdown on standard
+# output; the exit status is not 0 where a test or a check failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${BUILD:-build} side=${SIDE:-4096} rc=0
+lp=$build/lipopose
+[ -x "$lp" ] || make -s -j"$(nproc)" BUILD="$build" all >&2 || exit 1
+"$lp" info --devices | grep -q '^  cuda device 0: ' || { "$lp" info --devices >&2; exit 3; }
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+
+block() { printf '\n## %s\n\n```\n' "$1"; shift; "$@" 2>&1; s=$?; printf '```\n'; [ $s -eq 0 ] || { rc=1; echo "failed: exit status $s"; }; }
+
+echo "# CUDA, $(date +%Y-%m-%d), commit $(git describe --always --dirty 2>/dev/null || echo unknown)"
+echo
+nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
+"$lp" info --devices
+block "Tests on the GPU" env REQUIRE_CUDA=1 CLI=cuda BUILD="$build" sh tests/run.sh
+
+"$lp" synth --quiet --n 1 --size 300x340 --easy --density 0.3 "$tmp/small" || exit 1
+small="segment --quiet --no_overlay --backend cuda --savedir $tmp/s"
+if command -v compute-sanitizer >/dev/null; then
+    for tool in memcheck racecheck; do
+        for precision in bf16 fp32; do
+            block "compute-sanitizer $tool, $precision" compute-sanitizer --tool $tool --error-exitcode 9 \
+                "$lp" $small --precision $precision --diameters 40,60 "$tmp/small"
+        done
+    done
+else
+    echo "compute-sanitizer is not installed"
+    rc=1
+fi
+
+if [ -x "$build/bench/bench_kernels_cuda" ]; then block "The U-Net, layer by layer" "$build/bench/bench_kernels_cuda"; fi
+
+# Five runs each in one process-start per run; the record has the time of every stage.
+"$lp" synth --quiet --n 1 --size "${side}x$side" "$tmp/large" || exit 1
+whole() {
+    for i in 1 2 3 4 5; do
+        "$lp" segment --quiet --no_overlay --json --backend cuda --savedir "$tmp/l" "$@" "$tmp/large" || return 1
+    done
+}
+block "$side x $side, diameter 30, five runs" whole --diameter 30
+block "$side x $side, diameters 20:150:5, five runs" whole --diameters 20:150:5
+block "$side x $side, diameters 20:150:5, 8 GiB" whole --diameters 20:150:5 --gpu_memory 8
+if [ -n "${PEER:-}" ]; then
+    block "Beside Cellpose" "$PEER" bench/beside_cellpose.py --backend cuda --program "$lp" "$tmp"/large/*.mrc
+fi
+exit $rc

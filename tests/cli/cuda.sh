@@ -1,0 +1,46 @@
+# cuda.sh - the CUDA back end on a real GPU, against the CPU's. Without a GPU one skip; with
+# REQUIRE_CUDA=1 that is a failure.
+. tests/cli/lib.sh
+if ! "$lp" info --devices | grep -q '^  cuda device 0: '; then
+    why=$("$lp" info --devices | sed -n 's/^  backend cuda: //p')
+    if [ "${REQUIRE_CUDA:-0}" = 1 ]; then bad "a GPU" "$why"; else skip "the CUDA back end on a GPU" "$why"; fi
+    finish
+    exit 0
+fi
+
+# agree NAME A B LIMIT50 LIMIT90: AP of B's masks against A's.
+agree() {
+    "$lp" eval --quiet --truth "$2" --pred "$3" --csv "$tmp/agree.csv" >"$tmp/out" 2>&1
+    check "$1" awk -F, -v a="$4" -v b="$5" 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+        { n++; if (!($c["ap50"] >= a && $c["ap90"] >= b && $c["n_true"] > 5)) { print; bad = 1 } }
+        END { exit bad || !n }' "$tmp/agree.csv"
+}
+
+run 0 "synth" synth --quiet --easy --n 2 --size 500x700 --density 0.3 --seed 5 "$tmp/in"
+model=$root/weights/emps.h5
+one="--quiet --no_overlay --diameter 50"
+many="--quiet --no_overlay --diameters 30:120:x1.3"
+seg 0 "cpu" $one --backend cpu --precision fp32 --savedir "$tmp/cpu" --dir "$tmp/in"
+seg 0 "cuda fp32" $one --backend cuda --precision fp32 --savedir "$tmp/fp32" --dir "$tmp/in"
+agree "cuda fp32: the CPU's masks" "$tmp/cpu" "$tmp/fp32" 0.99 0.98
+seg 0 "cuda bf16" $one --backend cuda --precision bf16 --savedir "$tmp/bf16" --dir "$tmp/in"
+agree "cuda bf16: the CPU's masks" "$tmp/cpu" "$tmp/bf16" 0.97 0.9
+seg 0 "cuda again" $one --backend cuda --precision bf16 --savedir "$tmp/again" --dir "$tmp/in"
+check "cuda again: the same bytes" test "$(sums "$tmp/bf16")" = "$(sums "$tmp/again")"
+seg 0 "one tile at a time" $one --backend cuda --precision bf16 --batch_size 1 --savedir "$tmp/batch" --dir "$tmp/in"
+check "one tile at a time: the same bytes" test "$(sums "$tmp/bf16")" = "$(sums "$tmp/batch")"
+seg 0 "little memory" $one --backend cuda --precision bf16 --gpu_memory 0.5 --savedir "$tmp/cap" --dir "$tmp/in"
+check "little memory: the same bytes" test "$(sums "$tmp/bf16")" = "$(sums "$tmp/cap")"
+seg 0 "many diameters, cpu" $many --backend cpu --precision fp32 --savedir "$tmp/mcpu" --dir "$tmp/in"
+seg 0 "many diameters, cuda" $many --backend cuda --precision fp32 --savedir "$tmp/mfp32" --dir "$tmp/in"
+agree "many diameters: the CPU's masks" "$tmp/mcpu" "$tmp/mfp32" 0.99 0.98
+for method in scale votes affinity; do
+    seg 0 "$method, cuda" $many --merge $method --backend cuda --savedir "$tmp/m$method" --dir "$tmp/in"
+    run 0 "$method, merged again on the CPU" merge --quiet --no_overlay --merge $method --savedir "$tmp/r$method" "$tmp/m$method"/*_lipopose.h5
+    for f in "$tmp/r$method"/*_cp_masks.tif; do
+        check "$method: the CPU merges to the same bytes" cmp "$f" "$tmp/m$method/${f##*/}"
+    done
+done
+run 3 "no such device" segment --model "$model" --backend cuda --gpu_device 99 "$tmp/in"
+one_line "no such device: one line"
+finish
