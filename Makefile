@@ -35,36 +35,43 @@ endif
 
 # Everything but the commands and main goes into the library.
 CMD_SRC := $(wildcard host/cmd_*.c) host/main.c
-LIB_SRC := $(filter-out $(CMD_SRC),$(wildcard host/*.c kernels/*.c weights/*.c))
-CU_SRC  := $(wildcard kernels/*.cu host/*.cu)
+CU_SRC  := $(wildcard kernels/*.cu)
+CUDA_C  := $(wildcard host/*_cuda.c)
+LIB_SRC := $(filter-out $(CMD_SRC) $(CUDA_C),$(wildcard host/*.c kernels/*.c weights/*.c))
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 TEST_TOOLS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/tool_*.c))
-BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/bench_*.c))
+CUDA_BENCH := $(wildcard bench/bench_*_cuda.c)
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out $(CUDA_BENCH),$(wildcard bench/bench_*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 obj = $(patsubst %,$(BUILD)/obj/%.o,$(1))
 LIB_OBJ := $(call obj,$(LIB_SRC))
 
+# Kernels are built for every architecture that they may meet; one is enough while working on
+# them: CUDA_ARCH=-arch=sm_90. What ptxas says of registers and spills stays beside the objects.
 CUDA ?= 1
 ifeq ($(CUDA)$(if $(NVCC),1)$(if $(CU_SRC),1),111)
   CUDA_NOTE := with CUDA ($(NVCC))
-  CUDA_ARCH ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
-               -gencode arch=compute_120,code=sm_120 -gencode arch=compute_120,code=compute_120
-  LIB_OBJ += $(call obj,$(CU_SRC))
+  gencode = -gencode arch=compute_$(1),code=$(or $(2),sm_$(1))
+  CUDA_ARCH ?= $(foreach a,80 86 89 90 100 120,$(call gencode,$(a))) $(call gencode,120,compute_120)
+  CUDA_HOME := $(patsubst %/bin/nvcc,%,$(NVCC))
+  LIB_OBJ += $(call obj,$(CU_SRC) $(CUDA_C))
   ALL_CFLAGS += -DLP_WITH_CUDA
-  LIBS += -L$(dir $(NVCC))../lib64 -lcudart_static -lrt -lstdc++
+  BENCHES += $(patsubst bench/%.c,$(BUILD)/bench/%,$(CUDA_BENCH))
+  $(BUILD)/obj/host/%_cuda.c.o $(BUILD)/obj/bench/%_cuda.c.o: PKG_CFLAGS += -isystem $(CUDA_HOME)/include
+  LIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -lrt -lstdc++
 else
   CUDA_NOTE := without CUDA$(if $(CU_SRC),$(if $(NVCC),, (no nvcc found)))
 endif
 
-.PHONY: all lib test bench asan fuzz format check-format check-headers install uninstall clean help
+.PHONY: all lib test test-kernels test-races bench asan fuzz format check-format check-headers install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/lipopose $(BUILD)/liblipopose.so
 	@echo "built $(BUILD)/lipopose $(VERSION) $(CUDA_NOTE)"
 
 help:
-	@echo "make | test | bench | asan | fuzz | format | check-format | check-headers | install | uninstall | clean"
+	@echo "make | test | test-kernels | test-races | bench | asan | fuzz | format | check-format | check-headers | install | uninstall | clean"
 	@echo "options: CUDA=0 WERROR=1 SANITIZE=address,undefined BUILD=dir PREFIX=$(PREFIX) DESTDIR="
 
 $(BUILD)/obj/%.c.o: %.c Makefile
@@ -78,9 +85,12 @@ $(BUILD)/pages/%.inc: host/% Makefile
 VIEW := $(patsubst host/%,$(BUILD)/pages/%.inc,$(wildcard host/view*.html host/view*.css host/view*.js))
 $(BUILD)/obj/host/write_view.c.o: $(VIEW)
 
+# -fmad=false: every kernel gives the bits of its plain C version.
 $(BUILD)/obj/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)
-	$(NVCC) -std=c++17 -O3 $(CUDA_ARCH) -Xcompiler -fPIC -I. -MD -MP -c -o $@ $<
+	$(NVCC) -std=c++17 -O3 -fmad=false -lineinfo $(CUDA_ARCH) -Xptxas -v -Xcompiler -fPIC,-Wall,-Wextra -I. \
+	  -MD -MP -c -o $@ $< 2> $(@:.o=.ptxas) || { cat $(@:.o=.ptxas) >&2; exit 1; }
+	@! grep -v '^ptxas info' $(@:.o=.ptxas) | grep -E 'warning|error' >&2 || test "$(WERROR)" != 1
 
 $(BUILD)/liblipopose.a: $(LIB_OBJ)
 	@rm -f $@
@@ -100,20 +110,66 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.c.o $(BUILD)/liblipopose.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
 
-test: all $(TESTS) $(TEST_TOOLS)
-	BUILD=$(BUILD) sh tests/run.sh $(TESTS)
+SIMT := $(BUILD)/$(if $(filter 1,$(RACE)),race,simt)
+SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c))
+
+test: all $(TESTS) $(TEST_TOOLS) $(if $(SANITIZE),,$(SIMT_TESTS))
+	BUILD=$(BUILD) sh tests/run.sh $(TESTS) $(if $(SANITIZE),,$(SIMT_TESTS))
+
+# The kernels' own source, built by g++ for the executor of tests/simt: with sanitizers, or (RACE=1)
+# with a call at every access, where the executor looks for races in shared memory.
+ifeq ($(RACE),1)
+SIMT_IS := -DLP_SIMT_RACE
+SIMT_KERNEL := -fsanitize=thread
+else
+SIMT_IS := -DLP_SIMT_ASAN
+SIMT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SIMT_KERNEL := $(SIMT_SAN) -fsanitize-sections=simt_shared
+endif
+SIMT_WARN := -Wall -Wextra -Wshadow -Wno-unknown-pragmas $(filter -Werror,$(WARN))
+SIMT_FLAGS = -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -U_FORTIFY_SOURCE -DLP_SIMT -I. -Itests/simt \
+             -fopenmp -O2 -g -MMD -MP $(SIMT_IS) $(SIMT_WARN)
+SIMT_CU := $(wildcard kernels/*.cu tests/simt/*.cu)
+SIMT_CC := $(filter-out $(if $(RACE),,%/simt_race.cc),$(wildcard tests/simt/*.cc))
+# The host's part of the CUDA back end, on a runtime of the executor's own.
+SIMT_C  := $(CUDA_C) host/backend.c
+SIMT_OBJ := $(patsubst %,$(SIMT)/%.o,$(SIMT_CU) $(SIMT_CC) $(SIMT_C))
+
+$(SIMT)/%.cu.o: %.cu Makefile
+	@mkdir -p $(@D)
+	$(CXX) -x c++ -std=c++17 $(SIMT_FLAGS) $(SIMT_KERNEL) -c -o $@ $<
+# The executor itself moves between stacks and fills memory around the arrays.
+$(SIMT)/%.cc.o: %.cc Makefile
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(SIMT_FLAGS) -Itests/simt/cuda -c -o $@ $<
+$(SIMT)/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(SIMT_FLAGS) -Itests/simt/cuda -DLP_WITH_CUDA $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<
+$(SIMT)/obj/%.c.o: tests/simt/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(SIMT_FLAGS) $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<
+$(SIMT)/libsimt.a: $(SIMT_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+$(SIMT)/test_%: $(SIMT)/obj/test_%.c.o $(SIMT)/libsimt.a $(BUILD)/liblipopose.a
+	$(CXX) $(SIMT_SAN) -fopenmp -o $@ $^ $(LIBS) -lcmocka
+
+test-kernels: $(SIMT_TESTS)
+	BUILD=$(SIMT) sh tests/run.sh $(SIMT_TESTS)
+test-races:
+	$(MAKE) RACE=1 test-kernels
 
 bench: all $(BENCHES)
 	BUILD=$(BUILD) sh bench/run.sh
 
 asan:
-	$(MAKE) BUILD=build-asan SANITIZE=address,undefined OPT='-O1 -g' test
+	$(MAKE) BUILD=build-asan CUDA=0 SANITIZE=address,undefined OPT='-O1 -g' test
 
 # libFuzzer targets: clang, their own objects. FUZZ_SECONDS is per target.
 FUZZ_SECONDS ?= 20
 FUZZ_CC ?= clang
 fuzz:
-	$(MAKE) BUILD=build-fuzz CC=$(FUZZ_CC) SANITIZE=address,undefined,fuzzer-no-link OPT='-O1 -g' fuzzers
+	$(MAKE) BUILD=build-fuzz CUDA=0 CC=$(FUZZ_CC) SANITIZE=address,undefined,fuzzer-no-link OPT='-O1 -g' fuzzers
 	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=build-fuzz sh tests/fuzz/run.sh
 
 .PHONY: fuzzers
@@ -122,7 +178,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(BUILD)/liblipopose.a
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=fuzzer,address,undefined -fopenmp -o $@ $^ $(LIBS)
 
-FORMAT_SRC = $(wildcard host/*.[ch] kernels/*.[ch] kernels/*.cu kernels/*.cuh weights/*.[ch] tests/*.[ch] tests/*/*.[ch] bench/*.[ch])
+FORMAT_SRC = $(wildcard host/*.[ch] kernels/*.[ch] kernels/*.cu kernels/*.cuh weights/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/simt/cuda/*.h tests/simt/*.cc tests/simt/*.cu bench/*.[ch])
 format:
 	clang-format -i $(FORMAT_SRC)
 check-format:
@@ -154,4 +210,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD) build-asan build-fuzz
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/simt $(BUILD)/race -name '*.d' 2>/dev/null)

@@ -5,7 +5,7 @@
 Uses the first 40 EMPS images of the draw of merging.py, and easy and noisy synthetic micrographs
 of another seed than those judged there. Every particle that merging accepts at threshold 0 is one
 case: right if its IoU with a label is at least 0.5. What the model sees is in its row of the
-table: agreement, flow_error, company. Images weigh 1 / sqrt(cases) per case, so that one crowded
+table: agreement, flow_error, company, touches_edge. Images weigh 1 / sqrt(cases) per case, so that one crowded
 image does not decide alone. Needs numpy, tifffile and OpenCV (tools/peer.sh has them)."""
 
 import argparse
@@ -20,7 +20,7 @@ import merging
 
 
 def cases(o, name):
-    """Per image: features [n][3] (ln S, e, ln(c + .001)) and right [n]."""
+    """Per image: features [n][4] (ln S, e, ln(c + .001), b) and right [n]."""
     images, labels = merging.make_set(o, name)
     runs = merging.segment(o, name, images, "wide", o.diameters, [])
     out = merging.merged(o, runs, "--threshold", "0")
@@ -36,8 +36,9 @@ def cases(o, name):
         both = np.bincount(masks.ravel() * m + truth.ravel(), minlength=n * m).reshape(n, m).astype(float)
         union = both.sum(1)[:, None] + both.sum(0)[None] - both
         iou = np.where(union > 0, both / np.maximum(union, 1), 0)[:, 1:].max(1, initial=0)
-        x = np.array([[np.log(float(r["agreement"])), float(r["flow_error"]), np.log(float(r["company"]) + 0.001)]
-                      for r in rows]).reshape(-1, 3)
+        x = np.array([[np.log(float(r["agreement"])), float(r["flow_error"]), np.log(float(r["company"]) + 0.001),
+                       float(r["touches_edge"])]
+                      for r in rows]).reshape(-1, 4)
         yield name, x, np.array([iou[int(r["id"])] >= 0.5 for r in rows], float)
 
 
@@ -46,7 +47,7 @@ def fit(images):
     x = np.concatenate([np.c_[i[1], np.ones(len(i[1]))] for i in images])
     y = np.concatenate([i[2] for i in images])
     w = np.concatenate([np.full(len(i[2]), 1 / np.sqrt(max(len(i[2]), 1))) for i in images])
-    b = np.zeros(4)
+    b = np.zeros(5)
     for _ in range(50):
         p = 1 / (1 + np.exp(-x @ b))
         step = np.linalg.solve((x * (w * p * (1 - p))[:, None]).T @ x + 1e-6 * np.eye(4), x.T @ (w * (y - p)))
@@ -58,7 +59,7 @@ def fit(images):
 
 def scores(images, coefficients):
     """Cross-entropy, and observed share right by predicted probability."""
-    p = np.concatenate([1 / (1 + np.exp(-(i[1] @ b[:3] + b[3]))) for i, b in zip(images, coefficients)])
+    p = np.concatenate([1 / (1 + np.exp(-(i[1] @ b[:4] + b[4]))) for i, b in zip(images, coefficients)])
     y = np.concatenate([i[2] for i in images])
     bins = [(p >= k / 5) & (p < (k + 1) / 5 + (k == 4)) for k in range(5)]
     q = np.clip(p, 1e-9, 1 - 1e-9)
@@ -85,7 +86,7 @@ def main():
     o = a.parse_args()
     images = [i for name in ("emps_fit", "easy", "noisy") for i in cases(o, name)]
     kinds = sorted({i[0] for i in images})
-    text = lambda b: "z = %.2f + %.2f ln S - %.2f e + %.2f ln(c + .001)" % (b[3], b[0], -b[1], b[2])
+    text = lambda b: "z = %.2f + %.2f ln S - %.2f e + %.2f ln(c + .001) + %.2f b" % (b[4], b[0], -b[1], b[2], b[3])
     print("%d images, %d cases, %d right" % (len(images), sum(len(i[2]) for i in images), sum(i[2].sum() for i in images)))
     print("all:              ", text(fit(images)))
     folds = [fit([i for k, i in enumerate(images) if k % 5 != f]) for f in range(5)]
@@ -97,7 +98,7 @@ def main():
         some = [i for i in images if i[0] == kind]
         print("without %-10s" % kind, text(b))
         show("  judged on it", some, [b] * len(some))
-    b = np.array([0.2, -8, 1.8, 4.3])
+    b = np.array([0.2, -8, 1.8, 1.5, 4.2])
     show("as in host/merge_support.h", images, [b] * len(images))
 
 

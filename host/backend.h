@@ -27,12 +27,32 @@ typedef struct lp_buf lp_buf; /* memory of a device */
 typedef struct lp_net lp_net; /* a network ready to run on a device */
 
 typedef struct {
+    int threads;       /* of the CPU; 0: all that this process may use */
+    int gpu_device;    /* which, from 0 */
+    size_t gpu_memory; /* bytes that buffers and networks may take at most; 0: no cap */
+    lp_device *with;   /* of the same back end, or NULL: the GPU and the cap are that one's, and it
+                        * is closed later */
+} lp_backend_options;
+
+typedef struct {
+    char name[96];
+    double memory;    /* bytes */
+    int major, minor; /* compute capability; 0 for the CPU */
+} lp_device_info;
+
+typedef struct {
     const char *name;
 
-    /* threads 0: all that this process may use. memory: bytes the device may use at
-     * most, 0 for no cap. LP_EMISSING where the machine has no such device. */
-    lp_status (*open)(int threads, size_t memory, lp_device **dev, lp_err *err);
+    /* What there is to open: device i, from 0. LP_EMISSING after the last one, or with the reason
+     * where there is none at all. */
+    lp_status (*list)(int i, lp_device_info *info, lp_err *err);
+    /* o may be NULL: all defaults. LP_EMISSING where the machine has no such device. */
+    lp_status (*open)(const lp_backend_options *o, lp_device **dev, lp_err *err);
     void (*close)(lp_device **dev);
+    /* Tiles of 224 x 224 in a batch that keeps the device busy. */
+    int (*batch)(const lp_device *dev);
+    /* The most bytes that buffers and networks have taken at a time. */
+    size_t (*peak)(const lp_device *dev);
     /* One line: what the device is. Valid until close. */
     const char *(*describe)(const lp_device *dev);
 
@@ -75,6 +95,10 @@ typedef struct {
      * comes back from the device. The caller frees *layer with lp_layer_clear. */
     lp_status (*layer)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                        const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err);
+    /* lp_merge (lipopose.h), the same bytes. */
+    lp_status (*merge)(lp_device *dev, const lp_layers *s, const lp_merge_options *o,
+                       lp_merged *out, lp_err *err);
+    int mask_threads; /* calls of masks and layer side by side, at most; 0: as many as threads */
 } lp_backend;
 
 /* The back end of that name ("auto": the fastest that this machine has), or LP_EMISSING /
@@ -82,5 +106,6 @@ typedef struct {
 lp_status lp_backend_find(const char *name, const lp_backend **be, lp_err *err);
 
 extern const lp_backend lp_backend_cpu;
+extern const lp_backend lp_backend_cuda; /* in builds with CUDA */
 
 #endif

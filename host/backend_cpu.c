@@ -7,6 +7,7 @@
 
 #include "backend.h"
 #include "../kernels/resize.h"
+#include "../kernels/style_sum.h"
 #include "machine.h"
 #include "onednn.h"
 #include "unet_cpu.h"
@@ -14,7 +15,7 @@
 struct lp_device {
     int threads;
     size_t memory;
-    atomic_size_t used; /* buffers are freed by several threads */
+    atomic_size_t used, peak; /* buffers are freed by several threads */
     char text[160];
     lp_unet_work *work;
 };
@@ -45,24 +46,48 @@ static size_t machine_memory(void)
     return bytes > 0 ? (size_t)(bytes / 2) : 0;
 }
 
-static lp_status cpu_open(int threads, size_t memory, lp_device **out, lp_err *err)
+static const char *instructions(void)
+{
+    return lp_onednn_has_amx() ? ", AMX" : lp_onednn_has_avx512() ? ", AVX-512" : "";
+}
+
+static lp_status cpu_list(int i, lp_device_info *info, lp_err *err)
+{
+    int n = lp_machine_threads();
+
+    if (i) return lp_fail(err, LP_EMISSING, "backend cpu: only one device");
+    memset(info, 0, sizeof *info);
+    snprintf(info->name, sizeof info->name, "%d thread%s%s", n, n == 1 ? "" : "s", instructions());
+    info->memory = lp_machine_memory();
+    return LP_OK;
+}
+
+static lp_status cpu_open(const lp_backend_options *o, lp_device **out, lp_err *err)
 {
     lp_device *d = calloc(1, sizeof *d);
     lp_status st;
 
     if (!d) return lp_fail_mem(err, "device", sizeof *d);
-    d->threads = threads > 0 ? threads : lp_machine_threads();
-    d->memory = memory ? memory : machine_memory();
+    d->threads = o && o->threads > 0 ? o->threads : lp_machine_threads();
+    d->memory = machine_memory();
     snprintf(d->text, sizeof d->text, "cpu, %d thread%s%s", d->threads, d->threads == 1 ? "" : "s",
-             lp_onednn_has_amx()      ? ", AMX"
-             : lp_onednn_has_avx512() ? ", AVX-512"
-                                      : "");
+             instructions());
     if ((st = lp_unet_work_new(d->threads, &d->work, err))) {
         cpu_close(&d);
         return st;
     }
     *out = d;
     return LP_OK;
+}
+
+static int cpu_batch(const lp_device *d)
+{
+    return d->threads > 4 ? 4 * d->threads : 16;
+}
+
+static size_t cpu_peak(const lp_device *d)
+{
+    return atomic_load(&d->peak);
 }
 
 static const char *cpu_describe(const lp_device *d)
@@ -72,7 +97,7 @@ static const char *cpu_describe(const lp_device *d)
 
 static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
 {
-    size_t used = atomic_load(&d->used);
+    size_t used = atomic_load(&d->used), peak;
     lp_buf *b;
 
     if (d->memory && bytes > d->memory - used)
@@ -87,7 +112,10 @@ static lp_status cpu_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *e
         return lp_fail_mem(err, "working memory", (double)bytes);
     }
     b->bytes = bytes;
-    atomic_fetch_add(&d->used, bytes);
+    used = atomic_fetch_add(&d->used, bytes) + bytes;
+    peak = atomic_load(&d->peak);
+    while (used > peak && !atomic_compare_exchange_weak(&d->peak, &peak, used)) {
+    }
     *out = b;
     return LP_OK;
 }
@@ -187,13 +215,9 @@ static lp_status cpu_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, siz
 static lp_status cpu_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles, int at, int n,
                                int length, int begin, lp_err *err)
 {
-    double *s = (double *)(void *)sum->data;
-    int i, k;
-
     (void)d, (void)err;
-    for (k = 0; k < length && begin; k++) s[k] = 0;
-    for (i = at; i < at + n; i++)
-        for (k = 0; k < length; k++) s[k] += styles->data[(size_t)i * length + k];
+    lp_style_sum_ref((double *)(void *)sum->data, styles->data + (size_t)at * length, n, length,
+                     begin);
     return LP_OK;
 }
 
@@ -206,37 +230,27 @@ static lp_status cpu_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int o
                             masks, flow_error, n, err);
 }
 
-/* Mean cellprob needs the plane at the image's size. */
 static lp_status cpu_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                            const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err)
 {
-    const float *cellprob = yf->data + (size_t)2 * Ly * Lx;
-    float *flow_error = NULL, *full = NULL;
-    lp_labels masks = {0};
-    uint32_t n;
-    lp_status st = cpu_masks(d, yf, Ly, Lx, out_Ly, out_Lx, o, &masks, &flow_error, &n, err);
+    (void)d;
+    return lp_layer_compute(yf->data, Ly, Lx, out_Ly, out_Lx, o, diameter, layer, err);
+}
 
-    if (st) return st;
-    if (Ly != out_Ly || Lx != out_Lx) {
-        if (!(full = malloc((size_t)out_Ly * out_Lx * sizeof *full))) {
-            st = lp_fail_mem(err, "cellprob", 4.0 * out_Ly * out_Lx);
-            goto done;
-        }
-        lp_resize_ref(full, cellprob, 1, Ly, Lx, out_Ly, out_Lx);
-        cellprob = full;
-    }
-    st = lp_layer_make(diameter, out_Ly, out_Lx, masks.data, n, flow_error, cellprob, layer, err);
-done:
-    lp_labels_free(&masks);
-    free(flow_error);
-    free(full);
-    return st;
+static lp_status cpu_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
+                           lp_merged *out, lp_err *err)
+{
+    (void)d;
+    return lp_merge(s, o, out, err);
 }
 
 const lp_backend lp_backend_cpu = {
     .name = "cpu",
+    .list = cpu_list,
     .open = cpu_open,
     .close = cpu_close,
+    .batch = cpu_batch,
+    .peak = cpu_peak,
     .describe = cpu_describe,
     .buf_new = cpu_buf_new,
     .buf_free = cpu_buf_free,
@@ -251,4 +265,5 @@ const lp_backend lp_backend_cpu = {
     .style_add = cpu_style_add,
     .masks = cpu_masks,
     .layer = cpu_layer,
+    .merge = cpu_merge,
 };

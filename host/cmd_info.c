@@ -170,29 +170,67 @@ static lp_status check_model(const char *path, const lp_weights *w, double error
     return LP_OK;
 }
 
+/* A device as one line, or as an object of the array. */
+static void print_device(const char *backend, int i, const lp_device_info *d, cJSON *to)
+{
+    cJSON *o;
+
+    if (!to) {
+        if (d->major)
+            printf("  %s device %d: %s, %.1f GiB, compute capability %d.%d\n", backend, i, d->name,
+                   d->memory / 1073741824, d->major, d->minor);
+        else
+            printf("  %s: %s, %.1f GiB\n", backend, d->name, d->memory / 1073741824);
+        return;
+    }
+    o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "backend", backend);
+    cJSON_AddNumberToObject(o, "device", i);
+    cJSON_AddStringToObject(o, "name", d->name);
+    cJSON_AddNumberToObject(o, "memory", d->memory);
+    if (d->major) {
+        cJSON_AddNumberToObject(o, "capability", d->major + d->minor / 10.0);
+    } else {
+        cJSON_AddNullToObject(o, "capability");
+    }
+    cJSON_AddItemToArray(to, o);
+}
+
 /* What this build and machine can use. */
 static lp_status info_devices(int json, lp_err *err)
 {
-    const lp_backend *be;
-    lp_device *dev = NULL;
+    static const char *const names[] = {"cuda", "cpu"};
+    cJSON *j = json ? cJSON_CreateObject() : NULL, *list = NULL;
+    const lp_backend *be, *chosen;
+    lp_device_info d;
+    lp_err why;
     lp_status st;
+    size_t k;
+    int i, bf16;
 
-    if ((st = lp_backend_find("auto", &be, err))) return st;
-    if ((st = be->open(0, 0, &dev, err))) return st;
+    if ((st = lp_backend_find("auto", &chosen, err))) return st;
+    bf16 = strcmp(chosen->name, "cpu") || lp_unet_bf16_pays();
     if (json) {
-        cJSON *j = cJSON_CreateObject();
-
         cJSON_AddStringToObject(j, "version", lp_version());
-        cJSON_AddStringToObject(j, "backend", be->name);
-        cJSON_AddStringToObject(j, "device", be->describe(dev));
-        cJSON_AddBoolToObject(j, "bf16", lp_unet_bf16_pays());
-        st = print_json(j, "", "devices", err);
+        cJSON_AddStringToObject(j, "backend", chosen->name);
+        cJSON_AddBoolToObject(j, "bf16", bf16);
+        list = cJSON_AddArrayToObject(j, "devices");
     } else {
-        printf("lipopose %s\n  %s: %s; --precision auto is %s\n", lp_version(), be->name,
-               be->describe(dev), lp_unet_bf16_pays() ? "bf16" : "fp32");
+        printf("lipopose %s\n", lp_version());
     }
-    be->close(&dev);
-    return st;
+    for (k = 0; k < sizeof names / sizeof *names; k++) {
+        if (lp_backend_find(names[k], &be, &why)) {
+            if (!json) printf("  %s\n", why.msg);
+            continue;
+        }
+        for (i = 0; !be->list(i, &d, &why); i++) print_device(names[k], i, &d, list);
+        if (!i && json) cJSON_AddStringToObject(j, "why_no_cuda", why.msg);
+        if (!i && !json) printf("  %s\n", why.msg);
+    }
+    if (json) return print_json(j, "", "devices", err);
+    printf("  --backend auto is %s, --precision auto is %s there\n", chosen->name,
+           bf16 ? "bf16" : "fp32");
+    return LP_OK;
 }
 
 static lp_status info_model(const char *path, const options *o, lp_err *err)

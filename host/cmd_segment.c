@@ -25,7 +25,7 @@ typedef struct {
     const char *settings, *calibrate, *target, *settings_out;
     double threshold;
     int all_channels, do_3d, help, version, verbose;
-    double stitch_threshold;
+    double stitch_threshold, gpu_memory;
 } args;
 
 static int fail(lp_status st, const lp_err *err)
@@ -50,6 +50,12 @@ static lp_status check(args *a, const lp_settings *set, int seen_lowhigh, int se
     if (a->all_channels) s->chan = -1;
     if (!a->backend) a->backend = "auto";
     a->run.session.backend = a->backend;
+    if (a->run.session.gpu_device < 0)
+        return lp_fail(err, LP_EARG, "--gpu_device %d: GPUs count from 0",
+                       a->run.session.gpu_device);
+    if (!(a->gpu_memory >= 0 && a->gpu_memory <= 65536))
+        return lp_fail(err, LP_EARG, "--gpu_memory %g: must be GiB, or 0 for all", a->gpu_memory);
+    a->run.session.gpu_memory = (size_t)(a->gpu_memory * 1073741824);
     if (!a->precision && set)
         a->run.session.precision = set->precision;
     else if (!a->precision || !strcmp(a->precision, "auto"))
@@ -243,6 +249,8 @@ int lp_cmd_segment(int argc, char **argv)
             {"settings_out", LP_OPT_STRING, &a.settings_out, "FILE",
              "what calibration writes (SAVEDIR/lipopose_settings.json)"},
             {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto, cpu or cuda"},
+            {"gpu_device", LP_OPT_INT, &r->session.gpu_device, "N", "which GPU, from 0 (0)"},
+            {"gpu_memory", LP_OPT_DOUBLE, &a.gpu_memory, "GIB", "of the GPU at most (all)"},
             {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
             {"threads", LP_OPT_INT, &r->session.threads, "N", "CPU threads (all)"},
             {"batch_size", LP_OPT_INT, &s->batch_size, "N", "tiles per call of the network (auto)"},
@@ -301,7 +309,6 @@ int lp_cmd_segment(int argc, char **argv)
             {"do_3D", LP_OPT_ON, &a.do_3d, NULL, NULL},
             {"stitch_threshold", LP_OPT_DOUBLE, &a.stitch_threshold, NULL, NULL},
             {"check_mkl", LP_OPT_ON, NULL, NULL, NULL},
-            {"gpu_device", LP_OPT_STRING, NULL, NULL, NULL},
             {"Zstack", LP_OPT_ON, NULL, NULL, NULL},
             {"anisotropy", LP_OPT_DOUBLE, NULL, NULL, NULL}, /* of --do_3D */
             {"channel_axis", LP_OPT_REFUSED, NULL, AXES, NULL},

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../kernels/resize.h"
+
 lp_status lp_layers_new(int Ly, int Lx, lp_layers **out, lp_err *err)
 {
     lp_layers *s;
@@ -69,28 +71,6 @@ lp_status lp_layers_add_layer(lp_layers *s, lp_layer *layer, lp_err *err)
     return LP_OK;
 }
 
-/* Mean of plane over each mask, in order of pixels. */
-static void means(float *out, const lp_runs *r, const float *plane, int Lx)
-{
-    int64_t l;
-
-#pragma omp parallel for schedule(dynamic, 64)
-    for (l = 0; l < (int64_t)r->n; l++) {
-        double sum = 0;
-        int64_t n = 0;
-        uint64_t k;
-        int x;
-
-        for (k = r->first[l]; k < r->first[l + 1]; k++) {
-            const lp_run *u = &r->run[k];
-
-            for (x = u->x0; x < u->x1; x++) sum += plane[(int64_t)u->y * Lx + x];
-            n += u->x1 - u->x0;
-        }
-        out[l] = n ? (float)(sum / (double)n) : NAN;
-    }
-}
-
 lp_status lp_layer_make(double diameter, int Ly, int Lx, const uint32_t *labels, uint32_t n,
                         const float *flow_error, const float *cellprob, lp_layer *out, lp_err *err)
 {
@@ -120,12 +100,39 @@ lp_status lp_layer_make(double diameter, int Ly, int Lx, const uint32_t *labels,
         y.flow_error[l] = flow_error ? flow_error[l] : NAN;
         y.cellprob[l] = NAN;
     }
-    if (cellprob) means(y.cellprob, &y.masks, cellprob, Lx);
+    if (cellprob) lp_runs_mean_ref(y.cellprob, &y.masks, cellprob, Lx);
     *out = y;
     memset(&y, 0, sizeof y);
 done:
     free(next);
     lp_layer_clear(&y);
+    return st;
+}
+
+lp_status lp_layer_compute(const float *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                           const lp_masks_options *o, double diameter, lp_layer *out, lp_err *err)
+{
+    const float *cellprob = yf + (size_t)2 * Ly * Lx;
+    float *flow_error = NULL, *full = NULL;
+    lp_labels masks = {0};
+    uint32_t n;
+    lp_status st =
+        lp_masks_compute(yf, cellprob, Ly, Lx, out_Ly, out_Lx, o, &masks, &flow_error, &n, err);
+
+    if (st) return st;
+    if (Ly != out_Ly || Lx != out_Lx) { /* its mean needs the plane at the image's size */
+        if (!(full = malloc((size_t)out_Ly * out_Lx * sizeof *full))) {
+            st = lp_fail_mem(err, "cellprob", 4.0 * out_Ly * out_Lx);
+            goto done;
+        }
+        lp_resize_ref(full, cellprob, 1, Ly, Lx, out_Ly, out_Lx);
+        cellprob = full;
+    }
+    st = lp_layer_make(diameter, out_Ly, out_Lx, masks.data, n, flow_error, cellprob, out, err);
+done:
+    lp_labels_free(&masks);
+    free(flow_error);
+    free(full);
     return st;
 }
 

@@ -7,6 +7,7 @@
 
 #include "../kernels/runs.h"
 #include "image.h"
+#include "masks.h"
 
 #define LP_MAX_LAYERS 1024
 
@@ -29,6 +30,11 @@ lp_status lp_layers_new(int Ly, int Lx, lp_layers **out, lp_err *err);
  * lp_layer_clear; diameter in px. flow_error [n] and cellprob [Ly][Lx], logit, may be NULL. */
 lp_status lp_layer_make(double diameter, int Ly, int Lx, const uint32_t *labels, uint32_t n,
                         const float *flow_error, const float *cellprob, lp_layer *out, lp_err *err);
+
+/* From network output yf [3][Ly][Lx] (flows y, x, cellprob): the masks of lp_masks_compute as
+ * *out. */
+lp_status lp_layer_compute(const float *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                           const lp_masks_options *o, double diameter, lp_layer *out, lp_err *err);
 
 /* Adds the masks 1 .. n of labels [Ly][Lx] (gaps are allowed). flow_error [n] and cellprob
  * [Ly][Lx], logit, may be NULL. Of equal diameters, the one added first comes first. */

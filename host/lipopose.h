@@ -47,7 +47,10 @@ typedef struct lp_session lp_session;
 typedef struct {
     const char *backend; /* "auto", "cpu" or "cuda"; NULL is auto */
     lp_precision precision;
-    int threads; /* CPU threads of this session; 0: all that the process may use */
+    int threads;    /* CPU threads of this session; 0: all that the process may use */
+    int gpu_device; /* cuda: which GPU, from 0 */
+    /* cuda: bytes of its memory to use at most, by all sessions that share the network; 0: all */
+    size_t gpu_memory;
 } lp_session_options;
 
 /* model: path of a .h5 or a PyTorch .pth. options may be NULL (all defaults). The caller closes. */

@@ -81,7 +81,7 @@ lp_status lp_mask_pool_new(lp_session *s, const lp_segment_options *o, int Ly, i
                            const double *diameters, int n, double memory, lp_mask_pool **out,
                            lp_err *err)
 {
-    int threads = lp_session_threads(s), want = threads < MAX_THREADS ? threads : MAX_THREADS, i;
+    int threads = lp_session_threads(s), want = lp_session_mask_threads(s), i;
     double px = (double)Ly * Lx;
     lp_mask_pool *p = calloc(1, sizeof *p);
 
@@ -103,6 +103,7 @@ lp_status lp_mask_pool_new(lp_session *s, const lp_segment_options *o, int Ly, i
 
         if (r * r * Ly * Lx > px) px = r * r * Ly * Lx;
     }
+    if (want > MAX_THREADS) want = MAX_THREADS;
     while (want > 1 && want * px * BYTES_PER_PIXEL > memory) want--;
     if (want > n) want = n;
     p->omp_threads = threads / want;

@@ -249,7 +249,7 @@ static void drop_edges(work *w)
     apply_map(w, n);
 }
 
-static lp_status check(int Ly, int Lx, const lp_masks_options *o, lp_err *err)
+lp_status lp_masks_check(int Ly, int Lx, const lp_masks_options *o, lp_err *err)
 {
     if (Ly < 1 || Lx < 1 || Ly > LP_MAX_SIDE || Lx > LP_MAX_SIDE ||
         (int64_t)Ly * Lx > LP_MAX_PIXELS)
@@ -271,7 +271,7 @@ lp_status lp_masks_compute(const float *flows, const float *cellprob, int Ly, in
     double t0;
     lp_status st;
 
-    if ((st = check(Ly, Lx, o, err))) goto done;
+    if ((st = lp_masks_check(Ly, Lx, o, err))) goto done;
     if ((st = lp_labels_new(&w.img, Ly, Lx, err))) goto done;
     bytes = 2 * (size_t)Ly * Lx * sizeof *grid; /* histogram and basins; then mu */
     if (lp_follow_scratch(Ly, Lx) > bytes) bytes = lp_follow_scratch(Ly, Lx);

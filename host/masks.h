@@ -58,4 +58,7 @@ lp_status lp_masks_compute(const float *flows, const float *cellprob, int Ly, in
                            int out_Lx, const lp_masks_options *o, lp_labels *masks,
                            float **flow_error, uint32_t *n_masks, lp_err *err);
 
+/* LP_EARG for sizes of network output or options out of range. */
+lp_status lp_masks_check(int Ly, int Lx, const lp_masks_options *o, lp_err *err);
+
 #endif

@@ -1,11 +1,12 @@
 /* measure - one row of numbers per particle of a label image.
  *
  * Pixels are unit squares centred on whole coordinates, so a single pixel at (y, x) has
- * its centroid at exactly (y, x) and area 1. Sums run serially in pixel order: the same
- * bits for any number of threads. */
+ * its centroid at exactly (y, x) and area 1. Sums (kernels/measure.h) run in a fixed order: the
+ * same bits for any number of threads, and on a device. */
 #ifndef LP_MEASURE_H
 #define LP_MEASURE_H
 
+#include "../kernels/measure.h"
 #include "image.h"
 
 typedef struct {
@@ -42,5 +43,12 @@ typedef struct {
 lp_status lp_measure_particles(const lp_labels *lb, const float *image, const float *cellprob,
                                const float *flow_error, int64_t n_flow_error, double diameter,
                                lp_particle **out, int64_t *n, lp_err *err);
+
+/* The same from the sums s [n_sums] of labels ids [n_sums], NULL for 1, 2, ..; labels without
+ * pixels are left out. has_image, has_cellprob: whether there was one. */
+lp_status lp_measure_table(const lp_measure_sums *s, const uint32_t *ids, int64_t n_sums, int Ly,
+                           int Lx, int has_image, int has_cellprob, const float *flow_error,
+                           int64_t n_flow_error, double diameter, lp_particle **out, int64_t *n,
+                           lp_err *err);
 
 #endif

@@ -84,26 +84,14 @@ lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double 
     return LP_OK;
 }
 
-/* [Ly][Lx] zeros, touched by all threads: the kernel's clearing of fresh pages takes as long as a
- * merge. */
-static lp_status blank(const lp_layers *s, uint32_t **out, lp_err *err)
-{
-    size_t row = (size_t)s->Lx * sizeof **out;
-    uint32_t *p = lp_big_alloc(row * s->Ly);
-    int y;
-
-    if (!p) return lp_fail_mem(err, "merge", (double)row * s->Ly);
-#pragma omp parallel for schedule(static)
-    for (y = 0; y < s->Ly; y++) memset(p + (size_t)y * s->Lx, 0, row);
-    *out = p;
-    return LP_OK;
-}
-
-lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merged *out, lp_err *err)
+lp_status lp_merge_on(const lp_merge_stages *stages, void *device, const lp_layers *s,
+                      const lp_merge_options *options, lp_merged *out, lp_err *err)
 {
     lp_merge_options o = options ? *options : lp_merge_defaults();
     double level[LP_MERGE_MAX_LEVELS + 1];
     lp_merged m = {.Ly = s->Ly, .Lx = s->Lx};
+    size_t bytes = (size_t)s->Ly * s->Lx * sizeof *m.masks;
+    lp_merge_work *w = NULL;
     lp_status st;
     int n = 0;
 
@@ -114,25 +102,32 @@ lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merge
     if (!(o.outline >= 0 && o.outline < 1))
         return bad(err, "outline", o.outline, "0 to below 1: a share of the weight");
     if ((st = lp_merge_levels(s, &o, level, &n, err))) return st;
-    if ((st = blank(s, &m.masks, err))) return st;
+    if (!(m.masks = lp_big_alloc(bytes))) return lp_fail_mem(err, "merge", (double)bytes);
+    if ((st = stages->open(device, s, m.masks, &w, err))) goto done;
     switch (o.method) {
     case LP_MERGE_SCALE:
-        st = lp_merge_by_scale(s, &o, level, n, &m, err);
+        st = lp_merge_by_scale(s, &o, level, n, stages, w, &m, err);
         break;
     case LP_MERGE_VOTES:
     case LP_MERGE_AFFINITY:
-        st = lp_merge_by_votes(s, &o, level, n, &m, err);
+        st = lp_merge_by_votes(s, &o, level, n, stages, w, &m, err);
         break;
     default:
         st = lp_fail(err, LP_EARG, "merge: method %d is not known", (int)o.method);
     }
-    if (st) {
-        lp_merged_free(&m);
-        return st;
-    }
+    if (st) goto done;
     m.support_max = o.method == LP_MERGE_SCALE ? LP_SUPPORT_MAX : s->n;
     *out = m;
-    return LP_OK;
+    memset(&m, 0, sizeof m);
+done:
+    stages->close(&w);
+    lp_merged_free(&m);
+    return st;
+}
+
+lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merged *out, lp_err *err)
+{
+    return lp_merge_on(&lp_merge_stages_cpu, NULL, s, options, out, err);
 }
 
 void lp_merged_free(lp_merged *m)

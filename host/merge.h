@@ -27,7 +27,7 @@
 #ifndef LP_MERGE_H
 #define LP_MERGE_H
 
-#include "layers.h"
+#include "merge_stages.h"
 
 #define LP_MERGE_SCALE_THRESHOLD 10
 
@@ -45,10 +45,16 @@ void lp_merge_gaps(const lp_layers *s, double *gap);
 lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double *level, int *n,
                           lp_err *err);
 
-/* The methods; out->masks is zeroed and has its size. */
+/* lp_merge with the stages of a device. */
+lp_status lp_merge_on(const lp_merge_stages *stages, void *device, const lp_layers *s,
+                      const lp_merge_options *options, lp_merged *out, lp_err *err);
+
+/* The methods; w, opened by the caller, paints out->masks and finishes. */
 lp_status lp_merge_by_scale(const lp_layers *s, const lp_merge_options *o, const double *level,
-                            int n_levels, lp_merged *out, lp_err *err);
+                            int n_levels, const lp_merge_stages *stages, lp_merge_work *w,
+                            lp_merged *out, lp_err *err);
 lp_status lp_merge_by_votes(const lp_layers *s, const lp_merge_options *o, const double *level,
-                            int n_levels, lp_merged *out, lp_err *err);
+                            int n_levels, const lp_merge_stages *stages, lp_merge_work *w,
+                            lp_merged *out, lp_err *err);
 
 #endif

@@ -1,9 +1,7 @@
 /* merge_scale - masks that agree, weighted by how well the diameter fits their size. */
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 
-#include "../kernels/group.h"
 #include "detmath.h"
 #include "merge.h"
 #include "merge_support.h"
@@ -24,12 +22,12 @@ typedef struct {
     int64_t error, known; /* weighted by the members' weights; weight of those with an error */
     uint64_t first;       /* of its members in `member` */
     uint32_t n, number;   /* members; order of its seed */
-    lp_run *run;          /* the outline, owned */
-    uint64_t n_runs;
 } group;
 
 typedef struct {
     const lp_layers *s;
+    const lp_merge_stages *stages;
+    lp_merge_work *pixels;
     uint32_t n, ng, n_strong; /* candidates, groups, those above the threshold */
     candidate *c;             /* [n] in order of falling weight */
     lp_group_mask *mask;      /* [n] of c */
@@ -148,13 +146,15 @@ static lp_status find_support(work *k, lp_err *err)
     }
     for (i = 0; i < k->ng; i++) {
         const group *g = &k->g[i];
-        double area = (double)k->mask[k->member[g->first]].box.area;
+        const lp_runs_box *box = &k->mask[k->member[g->first]].box; /* of the best mask */
+        double area = (double)box->area;
 
         e[i] = (lp_merge_evidence){
             .agreement = (double)(g->agreement > 1 ? g->agreement : 1) * UNIT,
             .flow_error = g->known ? (double)g->error / (double)g->known : NAN,
             .diameter = diameter_of(area),
             .area = area,
+            .on_border = box->y0 == 0 || box->x0 == 0 || box->y1 == k->s->Ly || box->x1 == k->s->Lx,
         };
     }
     if ((st = lp_merge_support(support, company, e, k->ng, err))) goto done;
@@ -172,15 +172,11 @@ done:
 /* Groups with their members and supports, sorted. */
 static lp_status make_groups(work *k, const lp_merge_options *o, double threshold, lp_err *err)
 {
-    size_t bytes = lp_group_assign_scratch(k->mask, k->n, k->s->Ly, k->s->Lx);
-    void *scratch = malloc(bytes ? bytes : 1);
     uint64_t at = 0;
     uint32_t i;
     lp_status st;
 
-    if (!scratch) return lp_fail_mem(err, "merge", (double)bytes);
-    k->ng = lp_group_assign_ref(k->of, k->mask, k->n, o->iou, k->s->Ly, k->s->Lx, scratch);
-    free(scratch);
+    if ((st = k->stages->group(k->pixels, k->mask, k->n, o->iou, k->of, &k->ng, err))) return st;
     if (!(k->g = calloc((size_t)k->ng + 1, sizeof *k->g)))
         return lp_fail_mem(err, "merge", (double)k->ng * sizeof *k->g);
     for (i = 0; i < k->n; i++) {
@@ -209,46 +205,6 @@ static lp_status make_groups(work *k, const lp_merge_options *o, double threshol
     qsort(k->g, k->ng, sizeof *k->g, by_support);
     while (k->n_strong < k->ng && k->g[k->n_strong].support > threshold) k->n_strong++;
     return LP_OK;
-}
-
-static int outline(const work *k, double share, group *g)
-{
-    const uint32_t *member = k->member + g->first;
-    const lp_group_mask **mask = malloc(g->n * sizeof *mask);
-    int64_t *weight = malloc(g->n * sizeof *weight), *row = NULL;
-    uint64_t *next = malloc(g->n * sizeof *next), room = 0;
-    lp_run *out = NULL;
-    lp_runs_box box = {0};
-    uint32_t i;
-    int ok;
-
-    for (i = 0; i < g->n && mask && weight; i++) {
-        const lp_runs_box *b = &k->mask[member[i]].box;
-
-        mask[i] = &k->mask[member[i]];
-        weight[i] = k->weight[member[i]];
-        room += mask[i]->n;
-        if (!i) box = *b;
-        if (b->y0 < box.y0) box.y0 = b->y0;
-        if (b->y1 > box.y1) box.y1 = b->y1;
-        if (b->x0 < box.x0) box.x0 = b->x0;
-        if (b->x1 > box.x1) box.x1 = b->x1;
-    }
-    out = malloc(room * sizeof *out);
-    row = malloc(((size_t)(box.x1 - box.x0) + 1) * sizeof *row);
-    ok = mask && weight && next && out && row;
-    if (ok) {
-        g->n_runs = lp_group_outline_ref(out, mask, weight, g->n, share, &box, row, next);
-        g->run = realloc(out, (g->n_runs ? g->n_runs : 1) * sizeof *out);
-        if (!g->run) g->run = out;
-        out = NULL;
-    }
-    free(mask);
-    free(weight);
-    free(next);
-    free(row);
-    free(out);
-    return ok;
 }
 
 static lp_merged_particle describe(const work *k, const group *g, const double *level, int n_levels)
@@ -284,51 +240,50 @@ static lp_merged_particle describe(const work *k, const group *g, const double *
     return p;
 }
 
-/* Paints the free part of the outline as id, if it is at least half; 1 where it did. */
-static int accept(const group *g, uint32_t *masks, int Lx, uint32_t id)
+/* id [n_strong]: of the particle that a group has become, or 0. */
+static lp_status paint(const work *k, double share, uint32_t *id, lp_err *err)
 {
-    int64_t all = 0, free_px = 0;
-    uint64_t k;
-    int x;
+    uint64_t *first = malloc(((size_t)k->n_strong + 1) * sizeof *first);
+    uint32_t *count = malloc(((size_t)k->n_strong + 1) * sizeof *count), i;
+    lp_merge_groups g = {k->n_strong, first, count, k->member, k->weight, share};
+    lp_status st;
 
-    for (k = 0; k < g->n_runs; k++) {
-        const uint32_t *row = masks + (int64_t)g->run[k].y * Lx;
-
-        for (x = g->run[k].x0; x < g->run[k].x1; x++) free_px += !row[x];
-        all += g->run[k].x1 - g->run[k].x0;
+    if (first && count) {
+        for (i = 0; i < k->n_strong; i++) {
+            first[i] = k->g[i].first;
+            count[i] = k->g[i].n;
+        }
+        st = k->stages->paint(k->pixels, k->mask, &g, id, err);
+    } else {
+        st = lp_fail_mem(err, "merge", (double)k->n_strong * 12);
     }
-    if (!all || 2 * free_px < all) return 0;
-    for (k = 0; k < g->n_runs; k++) {
-        uint32_t *row = masks + (int64_t)g->run[k].y * Lx;
-
-        for (x = g->run[k].x0; x < g->run[k].x1; x++)
-            if (!row[x]) row[x] = id;
-    }
-    return 1;
+    free(first);
+    free(count);
+    return st;
 }
 
 lp_status lp_merge_by_scale(const lp_layers *s, const lp_merge_options *o, const double *level,
-                            int n_levels, lp_merged *out, lp_err *err)
+                            int n_levels, const lp_merge_stages *stages, lp_merge_work *pixels,
+                            lp_merged *out, lp_err *err)
 {
-    work k = {.s = s};
-    int64_t i;
-    int good = 1;
+    work k = {.s = s, .stages = stages, .pixels = pixels};
+    uint32_t *id = NULL, i;
     lp_status st;
 
     if ((st = collect(&k, o, err))) goto done;
     if ((st = make_groups(&k, o, level[n_levels - 1], err))) goto done;
-#pragma omp parallel for schedule(dynamic, 16) reduction(& : good)
-    for (i = 0; i < (int64_t)k.n_strong; i++) good &= outline(&k, o->outline, &k.g[i]);
     out->particle = malloc(((size_t)k.n_strong + 1) * sizeof *out->particle);
-    if (!good || !out->particle) {
-        st = lp_fail_mem(err, "merge", (double)k.n_strong * 1000);
+    id = malloc(((size_t)k.n_strong + 1) * sizeof *id);
+    if (!id || !out->particle) {
+        st = lp_fail_mem(err, "merge", (double)k.n_strong * sizeof *out->particle);
         goto done;
     }
-    for (i = 0; i < (int64_t)k.n_strong; i++)
-        if (accept(&k.g[i], out->masks, s->Lx, out->n + 1))
-            out->particle[out->n++] = describe(&k, &k.g[i], level, n_levels);
+    if ((st = paint(&k, o->outline, id, err))) goto done;
+    if ((st = stages->finish(pixels, err))) goto done;
+    for (i = 0; i < k.n_strong; i++)
+        if (id[i]) out->particle[out->n++] = describe(&k, &k.g[i], level, n_levels);
 done:
-    for (i = 0; k.g && i < (int64_t)k.ng; i++) free(k.g[i].run);
+    free(id);
     free(k.c);
     free(k.mask);
     free(k.weight);

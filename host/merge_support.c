@@ -53,8 +53,8 @@ lp_status lp_merge_support(double *support, double *company, const lp_merge_evid
     }
     for (i = 0; i < n; i++) {
         double c = share[bin_of(&e[i])];
-        double z = 4.3 + 0.2 * lp_det_log(e[i].agreement) - 8 * error_of(&e[i]) +
-                   1.8 * lp_det_log(c + 0.001);
+        double z = 4.2 + 0.2 * lp_det_log(e[i].agreement) - 8 * error_of(&e[i]) +
+                   1.8 * lp_det_log(c + 0.001) + 1.5 * (e[i].on_border != 0);
 
         company[i] = c;
         support[i] = LP_SUPPORT_MAX / (1 + lp_det_exp(-z));

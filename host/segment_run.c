@@ -21,6 +21,7 @@
 #include "run_signals.h"
 #include "run_tiles.h"
 #include "run_workers.h"
+#include "session.h"
 
 typedef struct {
     const lp_inputs *in;
@@ -258,7 +259,7 @@ static lp_status segment_all(worker *w, const lp_image *im, const lp_segment_opt
             : lp_segment_diameters(w->session, im->data, im->nchan, im->Ly, im->Lx, so,
                                    o->diameters, o->n_diameters, found, err);
 
-    if (st || (st = lp_merge(found->layers, &o->merge, merged, err))) return st;
+    if (st || (st = lp_session_merge(w->session, found->layers, &o->merge, merged, err))) return st;
     seg->Ly = merged->Ly;
     seg->Lx = merged->Lx;
     seg->n = merged->n;

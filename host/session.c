@@ -22,6 +22,7 @@ const char *const lp_stage_names[LP_T_NSTAGES] = {"normalize", "resize",  "net",
 typedef struct {
     atomic_int users;
     const lp_backend *be;
+    lp_backend_options open;
     lp_device *dev; /* on which the network was made */
     lp_net *net;
     int nchan, style_length, threads;
@@ -85,12 +86,14 @@ void lp_session_close(lp_session **ps)
 lp_status lp_session_share(const lp_session *s, lp_session **out, lp_err *err)
 {
     lp_session *n = calloc(1, sizeof *n);
+    lp_backend_options o = s->s->open;
     lp_status st;
 
     if (!n) return lp_fail_mem(err, "session", sizeof *n);
     n->s = s->s;
     atomic_fetch_add(&n->s->users, 1);
-    if ((st = n->s->be->open(n->s->threads, 0, &n->dev, err))) {
+    o.with = n->s->dev;
+    if ((st = n->s->be->open(&o, &n->dev, err))) {
         lp_session_close(&n);
         return st;
     }
@@ -117,7 +120,12 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
         first.s->be = NULL;
         goto done;
     }
-    if ((st = first.s->be->open(first.s->threads, 0, &first.s->dev, err))) goto done;
+    first.s->open = (lp_backend_options){
+        .threads = first.s->threads,
+        .gpu_device = o.gpu_device,
+        .gpu_memory = o.gpu_memory,
+    };
+    if ((st = first.s->be->open(&first.s->open, &first.s->dev, err))) goto done;
     if ((st = lp_weights_open(model, &w, err))) goto done;
     if ((st = first.s->be->net_new(first.s->dev, w, o.precision, &first.s->net, &used, err)))
         goto done;
@@ -229,15 +237,13 @@ done:
 
 lp_net_context lp_session_net(const lp_session *s, const lp_segment_options *o)
 {
-    int batch = o->batch_size ? o->batch_size : 4 * s->s->threads;
-
     return (lp_net_context){
         .be = s->s->be,
         .dev = s->dev,
         .net = s->s->net,
         .nchan = s->s->nchan,
         .style_length = s->s->style_length,
-        .batch_size = batch < 16 && !o->batch_size ? 16 : batch,
+        .batch_size = o->batch_size ? o->batch_size : s->s->be->batch(s->dev),
         .on_tiles = o->on_tiles,
         .user = o->user,
     };
@@ -410,6 +416,19 @@ lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int 
 
     if (!st) add_times(seconds, net, t);
     return st;
+}
+
+lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const lp_merge_options *o,
+                           lp_merged *out, lp_err *err)
+{
+    return s->s->be->merge(s->dev, layers, o, out, err);
+}
+
+int lp_session_mask_threads(const lp_session *s)
+{
+    int most = s->s->be->mask_threads;
+
+    return most && most < s->s->threads ? most : s->s->threads;
 }
 
 int lp_session_threads(const lp_session *s)

@@ -29,6 +29,13 @@ lp_net_options lp_session_net_options(const lp_session *s, const lp_segment_opti
 lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
                            const lp_segment_options *o, lp_result *r, lp_err *err);
 
+/* lp_merge where the session runs. */
+lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const lp_merge_options *o,
+                           lp_merged *out, lp_err *err);
+
+/* Masks that may be made side by side. */
+int lp_session_mask_threads(const lp_session *s);
+
 /* The same as runs for merging; adds to seconds [LP_T_NSTAGES]. The caller frees *layer with
  * lp_layer_clear. */
 lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int Lx,

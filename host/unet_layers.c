@@ -182,36 +182,40 @@ static void correct_bias(lp_layer *l, const double *mean)
     }
 }
 
-int lp_block_correct(lp_block *k, const lp_weights *w, const char *where, int up, int first)
+int lp_block_means(double *mean, const lp_weights *w, const char *where, int up, int i, int ic)
 {
     char p[192];
-    double *mean;
-    int i, c;
+    const float *g, *b, *m;
+    int c;
 
-    for (i = 0; i < NCONV; i++) {
+    if (i == PROJ)
+        snprintf(p, sizeof p, "%sproj.0.", where);
+    else
+        snprintf(p, sizeof p, "%sconv.conv_%d.%s0.", where, i, up && i ? "conv." : "");
+    g = tensor(w, p, "weight");
+    b = tensor(w, p, "bias");
+    m = tensor(w, p, "running_mean");
+    if (!g || !b || !m) return 0;
+    /* proj takes its input as it is; the others take a normalised one: mean b, deviation |g|. */
+    for (c = 0; c < ic; c++) mean[c] = i == PROJ ? m[c] : mean_relu(b[c], fabs(g[c]));
+    return 1;
+}
+
+int lp_block_correct(lp_block *k, const lp_weights *w, const char *where, int up, int first)
+{
+    int i, ok = 1;
+
+    for (i = 0; i < NCONV && ok; i++) {
         lp_layer *l = &k->conv[i];
-        const float *g, *b, *m;
+        double *mean;
 
         if (first && (i == PROJ || i == CONV0)) continue;
-        if (i == PROJ)
-            snprintf(p, sizeof p, "%sproj.0.", where);
-        else
-            snprintf(p, sizeof p, "%sconv.conv_%d.%s0.", where, i, up && i ? "conv." : "");
-        g = tensor(w, p, "weight");
-        b = tensor(w, p, "bias");
-        m = tensor(w, p, "running_mean");
         mean = malloc((size_t)l->ic * sizeof *mean);
-        if (!g || !b || !m || !mean) {
-            free(mean);
-            return 0;
-        }
-        /* proj takes its input as it is; the others take a normalised one: mean b, deviation |g|.
-         */
-        for (c = 0; c < l->ic; c++) mean[c] = i == PROJ ? m[c] : mean_relu(b[c], fabs(g[c]));
-        correct_bias(l, mean);
+        ok = mean && lp_block_means(mean, w, where, up, i, l->ic);
+        if (ok) correct_bias(l, mean);
         free(mean);
     }
-    return 1;
+    return ok;
 }
 
 void lp_block_free(lp_block *k)

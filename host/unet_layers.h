@@ -1,4 +1,4 @@
-/* unet_layers - the weights of the U-Net's blocks as the CPU back end uses them: batch norms
+/* unet_layers - the weights of the U-Net's blocks as the back ends use them: batch norms
  * folded into the convolution next to them where that is exact. */
 #ifndef LP_UNET_LAYERS_H
 #define LP_UNET_LAYERS_H
@@ -45,7 +45,11 @@ void lp_block_free(lp_block *k);
  * may multiply its rounding errors many times over. Returns 0 where memory is short. */
 int lp_block_correct(lp_block *k, const lp_weights *w, const char *where, int up, int first);
 
-/* The same for the batch norm of n channels at `prefix`. */
+/* mean [ic]: what that convolution of a block sees on average, channel by channel. 0 where a tensor
+ * is missing. */
+int lp_block_means(double *mean, const lp_weights *w, const char *where, int up, int conv, int ic);
+
+/* Loads the batch norm of n channels at `prefix`; 0 as lp_block_load. */
 int lp_bn_load(lp_bn *out, const lp_weights *w, const char *prefix, int n);
 void lp_bn_free(lp_bn *b);
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "relabel.h"
+#include "stream.h"
 
 /* Bytes of scratch for one call with these labels (info [n + 1]) and at most nthreads
  * threads. */
@@ -36,5 +37,28 @@ void lp_diffuse_cpu(float *mu, const uint32_t *labels, const lp_label_info *info
  * raster order on ties. */
 void lp_diffuse_centre(int *cy, int *cx, const uint32_t *labels, const lp_label_info *info,
                        uint32_t l, int Lx);
+
+/* On the device there are two parts, as the host has to know how many launches the second is. */
+#define LP_DIFFUSE_SIZES 3 /* of boxes that fit in shared memory */
+
+typedef struct {
+    uint32_t masks[LP_DIFFUSE_SIZES + 1]; /* by size of their boxes; the last have no limit */
+    uint32_t items;                       /* tiles of large masks */
+    int32_t steps;                        /* of the large mask that has most */
+} lp_diffuse_plan;
+
+/* Bytes of scratch for both parts: 32 per label and 16 per pixel. */
+size_t lp_diffuse_scratch_cuda(uint32_t n, int Ly, int Lx);
+
+/* Centres (the same as lp_diffuse_centre) into scratch, and *d_plan. d_mu is used as scratch too.
+ */
+int lp_diffuse_plan_cuda(lp_diffuse_plan *d_plan, float *d_mu, const uint32_t *d_labels,
+                         const lp_label_info *d_info, uint32_t n, int Ly, int Lx, void *d_scratch,
+                         lp_stream stream);
+
+/* d_mu as lp_diffuse_ref has it, the same bits. plan: *d_plan, in host memory; labels, info, mu and
+ * scratch as lp_diffuse_plan_cuda left them. */
+int lp_diffuse_cuda(float *d_mu, const uint32_t *d_labels, const lp_label_info *d_info, uint32_t n,
+                    int Ly, int Lx, const lp_diffuse_plan *plan, void *d_scratch, lp_stream stream);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "relabel.h"
+#include "stream.h"
 
 /* Bytes of scratch for one call with these labels. */
 size_t lp_fill_holes_scratch(const lp_label_info *info, uint32_t n);
@@ -22,5 +23,11 @@ size_t lp_fill_holes_scratch(const lp_label_info *info, uint32_t n);
  * compat 1: in label order; all of a hole is overwritten, within the boxes on entry. */
 void lp_fill_holes_ref(uint32_t *labels, const lp_label_info *info, uint32_t n, int Lx, int compat,
                        void *scratch);
+
+/* compat 0 on the device, the same bits. scratch: 8 bytes per label and, where boxes may be too
+ * large for shared memory, 2 per pixel. */
+size_t lp_fill_holes_scratch_cuda(uint32_t n, int Ly, int Lx);
+int lp_fill_holes_cuda(uint32_t *d_labels, const lp_label_info *d_info, uint32_t n, int Ly, int Lx,
+                       void *d_scratch, lp_stream stream);
 
 #endif

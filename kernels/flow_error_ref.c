@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "band_sum.h"
+
 static double square_off(float mu, float flow)
 {
     double d = mu - (double)(isfinite(flow) ? flow / 5.0f : 0.0f);
@@ -19,17 +21,24 @@ void lp_flow_error_ref(double *err, const float *mu, const float *flows, const u
 #pragma omp parallel for schedule(dynamic, 16)
     for (l = 1; l <= (int64_t)n; l++) {
         const lp_label_info *f = info + l;
-        double sy = 0, sx = 0;
-        int y, x;
+        double sum_y = 0, sum_x = 0;
+        int band, y, x;
 
-        for (y = f->y0; y < f->y1; y++)
-            for (x = f->x0; x < f->x1; x++) {
-                int64_t i = (int64_t)y * Lx + x;
+        for (band = f->y0; band < f->y1; band += LP_BAND_ROWS) {
+            double sy[LP_BAND_LANES] = {0}, sx[LP_BAND_LANES] = {0};
 
-                if (labels[i] != (uint32_t)l) continue;
-                sy += square_off(mu[i], flows[i]);
-                sx += square_off(mu[plane + i], flows[plane + i]);
-            }
-        err[l] = f->count ? sy / f->count + sx / f->count : NAN;
+            for (y = band; y < f->y1 && y < band + LP_BAND_ROWS; y++)
+                for (x = f->x0; x < f->x1; x++) {
+                    int64_t i = (int64_t)y * Lx + x;
+                    int j = (x - f->x0) % LP_BAND_LANES;
+
+                    if (labels[i] != (uint32_t)l) continue;
+                    sy[j] += square_off(mu[i], flows[i]);
+                    sx[j] += square_off(mu[plane + i], flows[plane + i]);
+                }
+            sum_y += lp_band_halve(sy);
+            sum_x += lp_band_halve(sx);
+        }
+        err[l] = f->count ? sum_y / f->count + sum_x / f->count : NAN;
     }
 }

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stream.h"
+
 /* end[] of a pixel that is not above the threshold. */
 #define LP_FOLLOW_NONE UINT32_MAX
 
@@ -31,5 +33,12 @@ void lp_follow_ref(uint32_t *end, float *p, const float *flows, const float *cel
 /* The same bits, faster: points stop at fixed points and cycles. */
 void lp_follow_cpu(uint32_t *end, float *p, const float *flows, const float *cellprob, int Ly,
                    int Lx, double cellprob_threshold, int niter, int interp, void *scratch);
+
+/* The same bits; all arrays on the device, as in every lp_..._cuda. About 12.2 bytes of scratch per
+ * pixel. */
+size_t lp_follow_scratch_cuda(int Ly, int Lx);
+int lp_follow_cuda(uint32_t *d_end, float *d_p, const float *d_flows, const float *d_cellprob,
+                   int Ly, int Lx, double cellprob_threshold, int niter, int interp,
+                   void *d_scratch, lp_stream stream);
 
 #endif

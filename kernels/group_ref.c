@@ -5,16 +5,10 @@
 
 #define NONE UINT32_MAX
 
-/* Seeds are found through a grid of square cells of 2^shift pixels: a list per cell of the
- * groups whose seed's box meets it. */
+/* In each cell a list of the groups whose seed's box meets it. */
 typedef struct {
     uint32_t group, next;
 } node;
-
-typedef struct {
-    int shift;
-    int64_t ny, nx, n_nodes; /* n_nodes: enough if every candidate is a seed */
-} grid;
 
 static int64_t cells(const lp_runs_box *b, int shift)
 {
@@ -22,10 +16,9 @@ static int64_t cells(const lp_runs_box *b, int shift)
            (((b->x1 - 1) >> shift) - (b->x0 >> shift) + 1);
 }
 
-/* Cells as small as memory proportional to n allows. */
-static grid plan(const lp_group_mask *mask, uint32_t n, int Ly, int Lx)
+lp_group_grid lp_group_plan(const lp_group_mask *mask, uint32_t n, int Ly, int Lx)
 {
-    grid g = {.shift = 4};
+    lp_group_grid g = {.shift = 4};
     uint32_t i;
 
     do {
@@ -40,7 +33,7 @@ static grid plan(const lp_group_mask *mask, uint32_t n, int Ly, int Lx)
 
 size_t lp_group_assign_scratch(const lp_group_mask *mask, uint32_t n, int Ly, int Lx)
 {
-    grid g = plan(mask, n, Ly, Lx);
+    lp_group_grid g = lp_group_plan(mask, n, Ly, Lx);
 
     return (size_t)g.n_nodes * sizeof(node) + (size_t)(g.ny * g.nx + 2 * (int64_t)n) * 4;
 }
@@ -65,7 +58,7 @@ static int64_t overlap(const lp_group_mask *a, const lp_group_mask *b, double io
 uint32_t lp_group_assign_ref(uint32_t *group, const lp_group_mask *mask, uint32_t n, double iou,
                              int Ly, int Lx, void *scratch)
 {
-    grid g = plan(mask, n, Ly, Lx);
+    lp_group_grid g = lp_group_plan(mask, n, Ly, Lx);
     node *nodes = scratch;
     uint32_t *head = (uint32_t *)(nodes + g.n_nodes), *seed = head + g.ny * g.nx, *seen = seed + n;
     uint32_t i, ng = 0, n_nodes = 0;
@@ -147,4 +140,26 @@ uint64_t lp_group_outline_ref(lp_run *out, const lp_group_mask *const *member,
         }
     }
     return n_out;
+}
+
+uint32_t lp_group_accept_ref(uint32_t *masks, const lp_run *run, uint64_t n, uint32_t id, int Lx)
+{
+    int64_t all = 0, free_px = 0;
+    uint64_t k;
+    int x;
+
+    for (k = 0; k < n; k++) {
+        const uint32_t *row = masks + (int64_t)run[k].y * Lx;
+
+        for (x = run[k].x0; x < run[k].x1; x++) free_px += !row[x];
+        all += run[k].x1 - run[k].x0;
+    }
+    if (!all || 2 * free_px < all) return 0;
+    for (k = 0; k < n; k++) {
+        uint32_t *row = masks + (int64_t)run[k].y * Lx;
+
+        for (x = run[k].x0; x < run[k].x1; x++)
+            if (!row[x]) row[x] = id;
+    }
+    return id;
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stream.h"
+
 /* cv2.INTER_LINEAR. out [nchan][Ly2][Lx2], in [nchan][Ly][Lx]: float32, host, no
  * overlap; every size >= 1. An unchanged size copies. This one defines the answer. */
 void lp_resize_ref(float *out, const float *in, int nchan, int Ly, int Lx, int Ly2, int Lx2);
@@ -18,5 +20,10 @@ void lp_resize_ref(float *out, const float *in, int nchan, int Ly, int Lx, int L
 size_t lp_resize_scratch(int Lx2, int nthreads);
 void lp_resize_cpu(float *out, const float *in, int nchan, int Ly, int Lx, int Ly2, int Lx2,
                    int nthreads, void *scratch);
+
+/* Same contract and the same bits in device memory. Only queues work on stream; returns 0 or a
+ * cudaError_t. nchan up to 65,535. */
+int lp_resize_cuda(float *d_out, const float *d_in, int nchan, int Ly, int Lx, int Ly2, int Lx2,
+                   lp_stream stream);
 
 #endif

@@ -4,14 +4,18 @@
 
 #include <math.h>
 
+#ifndef LP_BOTH
+#define LP_BOTH /* kernels: also on the device (util.cuh) */
+#endif
+
 /* cv2 inverts the ratio target / source instead of dividing the other way round. */
-static inline double lp_resize_scale(int L, int L2)
+LP_BOTH static inline double lp_resize_scale(int L, int L2)
 {
     return 1.0 / ((double)L2 / L);
 }
 
 /* Target d of an axis of L source pixels is pixel i0 with weight 1 - f and i1 with weight f. */
-static inline void lp_resize_point(int d, double scale, int L, int *i0, int *i1, float *f)
+LP_BOTH static inline void lp_resize_point(int d, double scale, int L, int *i0, int *i1, float *f)
 {
     float p = (float)(((double)d + 0.5) * scale - 0.5);
     int i = (int)floorf(p);

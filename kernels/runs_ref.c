@@ -1,6 +1,7 @@
 /* runs - plain versions; also what the CPU runs. */
 #include "runs.h"
 
+#include <math.h>
 #include <string.h>
 
 void lp_runs_count_ref(uint64_t *first, const uint32_t *labels, uint32_t n, int Ly, int Lx)
@@ -54,6 +55,30 @@ void lp_runs_box_ref(lp_runs_box *box, const lp_runs *r)
             b.area += u->x1 - u->x0;
         }
         box[l] = b;
+    }
+}
+
+void lp_runs_mean_ref(float *mean, const lp_runs *r, const float *plane, int Lx)
+{
+    int64_t l;
+
+#pragma omp parallel for schedule(dynamic, 64)
+    for (l = 0; l < (int64_t)r->n; l++) {
+        double sum = 0;
+        int64_t n = 0;
+        uint64_t k;
+
+        for (k = r->first[l]; k < r->first[l + 1]; k++) {
+            const lp_run *u = &r->run[k];
+            const float *row = plane + (int64_t)u->y * Lx;
+            double s = 0;
+            int x;
+
+            for (x = u->x0; x < u->x1; x++) s += row[x];
+            sum += s;
+            n += u->x1 - u->x0;
+        }
+        mean[l] = n ? (float)(sum / (double)n) : NAN;
     }
 }
 

@@ -7,7 +7,10 @@
 #ifndef LP_SEEDS_H
 #define LP_SEEDS_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+#include "stream.h"
 
 /* h [Ly][Lx] uint32: how many pixels end in each. end [Ly][Lx]: see follow.h. */
 void lp_seeds_histogram_ref(uint32_t *h, const uint32_t *end, int Ly, int Lx);
@@ -27,5 +30,19 @@ void lp_seeds_grow_ref(uint32_t *m, const uint32_t *h, const uint64_t *seeds, ui
                        int Lx);
 void lp_seeds_grow_cpu(uint32_t *m, const uint32_t *h, const uint64_t *seeds, uint32_t n, int Ly,
                        int Lx);
+
+/* On the device, the same bits. Finding has three parts, as the host must know how many seeds there
+ * are before it can say how many are to be sorted: list, read *d_n, sort.
+ * seeds [lp_seeds_most_cuda]: in order of pixels after list. scratch: lp_seeds_scratch_cuda bytes
+ * for list and for sort. */
+uint32_t lp_seeds_most_cuda(int Ly, int Lx);
+size_t lp_seeds_scratch_cuda(int Ly, int Lx);
+int lp_seeds_histogram_cuda(uint32_t *d_h, const uint32_t *d_end, int Ly, int Lx, lp_stream stream);
+int lp_seeds_list_cuda(uint64_t *d_seeds, uint32_t *d_n, const uint32_t *d_h, int Ly, int Lx,
+                       void *d_scratch, lp_stream stream);
+int lp_seeds_sort_cuda(uint64_t *d_seeds, uint32_t n, int Ly, int Lx, void *d_scratch,
+                       lp_stream stream);
+int lp_seeds_grow_cuda(uint32_t *d_m, const uint32_t *d_h, const uint64_t *d_seeds, uint32_t n,
+                       int Ly, int Lx, lp_stream stream);
 
 #endif

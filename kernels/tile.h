@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "stream.h"
+
 typedef struct {
     int Ly, Lx;           /* image, unpadded */
     int ypad, xpad;       /* rows above and columns left of it in padded coordinates */
@@ -45,5 +47,13 @@ void lp_tile_average_ref(float *yf, const float *y, int nout, const lp_tile_grid
 
 /* Divides yf [nout][Ly][Lx] by the summed masks, after the last tile. */
 void lp_tile_average_end_ref(float *yf, int nout, const lp_tile_grid *g);
+
+/* Same contracts and the same bits in device memory; g itself is in host memory, its arrays on
+ * the device. Only queue work on stream; return 0 or a cudaError_t. */
+int lp_tile_cut_cuda(float *d_out, const float *d_img, int nchan, const lp_tile_grid *g, int first,
+                     int n, lp_stream stream);
+int lp_tile_average_cuda(float *d_yf, const float *d_y, int nout, const lp_tile_grid *g, int first,
+                         int n, lp_stream stream);
+int lp_tile_average_end_cuda(float *d_yf, int nout, const lp_tile_grid *g, lp_stream stream);
 
 #endif

@@ -3,36 +3,36 @@
 
 #include "host/merge_support.h"
 
-static double expect(double S, double e, double c)
+static double expect(double S, double e, double c, int border)
 {
-    return 20 / (1 + exp(-(4.3 + 0.2 * log(S) - 8 * e + 1.8 * log(c + 0.001))));
+    return 20 / (1 + exp(-(4.2 + 0.2 * log(S) - 8 * e + 1.8 * log(c + 0.001) + 1.5 * border)));
 }
 
 /* Sizes e^2 and e^6: 8 WIDTHs apart, so neither is company to the other. */
 static void worked_by_hand(void **state)
 {
     const lp_merge_evidence e[3] = {
-        {1, 0, exp(2), 100}, {4, 0.1, exp(6), 300}, {2, NAN, exp(2), 200}};
+        {1, 0, exp(2), 100, 0}, {4, 0.1, exp(6), 300, 1}, {2, NAN, exp(2), 200, 0}};
     double u0 = 100, u1 = 300 * exp(-0.4), u2 = 200 * exp(-0.8), all = u0 + u1 + u2, got[3], c[3];
 
     (void)state;
     assert_int_equal(lp_merge_support(got, c, e, 3, NULL), LP_OK);
-    LP_ASSERT_CLOSE(got[0], expect(1, 0, (u0 + u2) / all), 0, 1e-3);
-    LP_ASSERT_CLOSE(got[1], expect(4, 0.1, u1 / all), 0, 1e-3);
+    LP_ASSERT_CLOSE(got[0], expect(1, 0, (u0 + u2) / all, 0), 0, 1e-3);
+    LP_ASSERT_CLOSE(got[1], expect(4, 0.1, u1 / all, 1), 0, 1e-3);
     LP_ASSERT_CLOSE(c[1], u1 / all, 0, 1e-3);
-    LP_ASSERT_CLOSE(got[2], expect(2, 0.2, (u0 + u2) / all), 0, 1e-3);
+    LP_ASSERT_CLOSE(got[2], expect(2, 0.2, (u0 + u2) / all, 0), 0, 1e-3);
 }
 
 /* One WIDTH apart: exp(-1/2) of the other counts. */
 static void near_sizes(void **state)
 {
-    const lp_merge_evidence e[2] = {{1, 0, exp(3), 100}, {1, 0, exp(3.5), 300}};
+    const lp_merge_evidence e[2] = {{1, 0, exp(3), 100, 0}, {1, 0, exp(3.5), 300, 0}};
     double got[2], c[2];
 
     (void)state;
     assert_int_equal(lp_merge_support(got, c, e, 2, NULL), LP_OK);
-    LP_ASSERT_CLOSE(got[0], expect(1, 0, (100 + 300 * exp(-0.5)) / 400), 0, 1e-3);
-    LP_ASSERT_CLOSE(got[1], expect(1, 0, (300 + 100 * exp(-0.5)) / 400), 0, 1e-3);
+    LP_ASSERT_CLOSE(got[0], expect(1, 0, (100 + 300 * exp(-0.5)) / 400, 0), 0, 1e-3);
+    LP_ASSERT_CLOSE(got[1], expect(1, 0, (300 + 100 * exp(-0.5)) / 400, 0), 0, 1e-3);
 }
 
 static void any_order(void **state)
@@ -44,7 +44,8 @@ static void any_order(void **state)
 
     (void)state;
     for (i = 0; i < N; i++) {
-        e[i] = (lp_merge_evidence){0.01 + i % 9, 0.003 * i, 3 + 7.3 * (i % 31), 10 + 97.7 * i};
+        e[i] = (lp_merge_evidence){0.01 + i % 9, 0.003 * i, 3 + 7.3 * (i % 31), 10 + 97.7 * i,
+                                   i % 3 == 0};
         back[N - 1 - i] = e[i];
     }
     assert_int_equal(lp_merge_support(a, c, e, N, NULL), LP_OK);
@@ -60,7 +61,7 @@ static void any_order(void **state)
 static void extremes(void **state)
 {
     const lp_merge_evidence e[4] = {
-        {1e-7, 0, 1.1, 1}, {1e6, 50, 1e12, 1e24}, {1, 0, 1e300, 1}, {1, 1e6, 30, 1}};
+        {1e-7, 0, 1.1, 1, 0}, {1e6, 50, 1e12, 1e24, 1}, {1, 0, 1e300, 1, 1}, {1, 1e6, 30, 1, 0}};
     double got[4], c[4];
     int i;
 

@@ -38,7 +38,7 @@ static int setup(void **state)
     assert_non_null(w);
     counting = lp_backend_cpu;
     counting.unet = count;
-    assert_int_equal(counting.open(2, 0, &dev, &err), LP_OK);
+    assert_int_equal(counting.open(&(lp_backend_options){.threads = 2}, &dev, &err), LP_OK);
     assert_int_equal(counting.net_new(dev, w, LP_PRECISION_FP32, &net, &used, &err), LP_OK);
     lp_weights_free(&w);
     return 0;

@@ -82,12 +82,27 @@ mkdir "$tmp/folder.h5"
 run 3 "model that is a folder" segment --model "$tmp/folder.h5" "$tmp/b.png"
 mkdir "$tmp/models" && cp "$model" "$tmp/models/mine.h5"
 LIPOPOSE_MODELS=$tmp/models run 0 "model by name" segment --model mine --savedir "$tmp/o4" "$tmp/a.png"
-if "$lp" info --devices 2>/dev/null | grep -qi 'cuda.*sm_\|cuda device'; then
+run 0 "info --devices" info --devices
+check "info --devices: the CPU" grep -qE '^  cpu: [0-9]+ thread' "$tmp/out"
+check "info --devices: cuda, or why not" grep -qE '^  (cuda device 0: |backend cuda: )' "$tmp/out"
+check "info --devices: what auto is" grep -qE '^  --backend auto is (cpu|cuda), ' "$tmp/out"
+cuda=no
+grep -q '^  cuda device 0: ' "$tmp/out" && cuda=yes
+run 0 "info --devices --json" info --devices --json
+check "info --devices --json: a list" grep -q "\"devices\":\[{\"backend\":" "$tmp/out"
+if [ $cuda = yes ]; then
     skip "--backend cuda without a GPU" "there is one"
+    run 3 "--gpu_device that is not there" segment --model "$model" --backend cuda --gpu_device 99 "$tmp/a.png"
+    one_line "--gpu_device that is not there: one line"
 else
     run 3 "--backend cuda without a GPU" segment --model "$model" --backend cuda "$tmp/a.png"
     one_line "--backend cuda: one line"
+    says "--backend cuda: what to do" "use --backend cpu"
 fi
+run 2 "--gpu_memory below 0" segment --model "$model" --gpu_memory -1 "$tmp/a.png"
+run 2 "--gpu_device below 0" segment --model "$model" --gpu_device -1 "$tmp/a.png"
+run 0 "--backend cpu needs no GPU" segment --model "$model" --backend cpu --gpu_device 7 --gpu_memory 0.001 --savedir "$tmp/o4" "$tmp/a.png"
+check "no NVIDIA library is needed" sh -c "! ldd '$lp' | grep -qiE 'nvidia|cuda|libcudnn|libnv'"
 
 # The whole command line of a Cellpose script.
 mkdir "$tmp/in" && cp "$tmp/a.png" "$tmp/in"

@@ -1,0 +1,339 @@
+/* backend_cuda - the back end of one GPU: kernels/ queued on a stream per opened device.
+ *
+ * Kernels, copies and buffers of a device are in the order of its stream; masks, which several
+ * threads may compute at a time, have streams of their own. A network is used by several devices:
+ * its activations are one thing, so that an event keeps their work apart. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../kernels/resize.h"
+#include "../kernels/style_sum.h"
+#include "device_cuda.h"
+#include "unet_cuda.h"
+
+struct lp_net {
+    lp_card *card;
+    lp_cuda_memory memory;
+    lp_unet_cuda *unet;
+    pthread_mutex_t lock;
+    cudaEvent_t last; /* after what was queued last */
+};
+
+/* Sizes stand in front of the network's own blocks, whose owner does not know them. */
+#define HEAD 256
+
+static lp_status net_alloc(void *ctx, size_t bytes, void **d_out, lp_err *err)
+{
+    lp_card *c = ctx;
+    size_t all = bytes + HEAD;
+    char *d = NULL;
+    lp_status st;
+
+    if ((st = lp_card_alloc(c, all, NULL, (void **)&d, err))) return st;
+    if ((st = lp_card_check(c, cudaMemcpy(d, &all, sizeof all, cudaMemcpyHostToDevice),
+                            "copy to the device", err))) {
+        lp_card_free(c, d, all, NULL);
+        return st;
+    }
+    *d_out = d + HEAD;
+    return LP_OK;
+}
+
+static void net_dealloc(void *ctx, void *d)
+{
+    lp_card *c = ctx;
+    size_t all = 0;
+
+    if (!d || lp_card_use(c, NULL)) return;
+    /* Also waits for the work that still uses it. */
+    cudaDeviceSynchronize();
+    cudaMemcpy(&all, (char *)d - HEAD, sizeof all, cudaMemcpyDeviceToHost);
+    lp_card_free(c, (char *)d - HEAD, all, NULL);
+}
+
+static lp_status net_upload(void *ctx, void *d, const void *src, size_t bytes, lp_err *err)
+{
+    lp_card *c = ctx;
+    lp_status st = lp_card_use(c, err);
+    int e;
+
+    if (st) return st;
+    /* Streams do not wait for this kind of copy, which may end after the call. */
+    if (!(e = cudaMemcpy(d, src, bytes, cudaMemcpyHostToDevice))) e = cudaDeviceSynchronize();
+    return lp_card_check(c, e, "copy to the device", err);
+}
+
+static const char *reason(int e)
+{
+    return cudaGetErrorString((cudaError_t)e);
+}
+
+static void cuda_close(lp_device **pd)
+{
+    lp_device *d = pd ? *pd : NULL;
+    lp_lane *l;
+
+    if (!d) return;
+    while ((l = d->lanes)) {
+        d->lanes = l->next;
+        lp_lane_free(l);
+    }
+    pthread_mutex_destroy(&d->lane_lock);
+    if (d->stream) {
+        cudaSetDevice(d->card->device);
+        cudaStreamSynchronize(d->stream);
+        lp_plans_free(&d->plans, d->card, d->stream);
+        lp_stage_free(&d->stage);
+        cudaStreamDestroy(d->stream);
+    }
+    pthread_mutex_destroy(&d->stage_lock);
+    lp_card_close(&d->card);
+    free(d);
+    *pd = NULL;
+}
+
+static lp_status cuda_open(const lp_backend_options *o, lp_device **out, lp_err *err)
+{
+    static const lp_backend_options none;
+    lp_device *d = calloc(1, sizeof *d);
+    lp_status st = LP_OK;
+
+    if (!d) return lp_fail_mem(err, "device", sizeof *d);
+    if (!o) o = &none;
+    pthread_mutex_init(&d->stage_lock, NULL);
+    pthread_mutex_init(&d->lane_lock, NULL);
+    if (o->with) {
+        d->card = o->with->card;
+        lp_card_share(d->card);
+    } else if ((st = lp_card_open(o->gpu_device, o->gpu_memory, &d->card, err))) {
+        goto done;
+    }
+    if ((st = lp_card_use(d->card, err))) goto done;
+    if ((st = lp_card_check(d->card, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
+                            "stream", err)))
+        goto done;
+    if ((st = lp_stage_new(d->card, d->stream, &d->stage, err))) goto done;
+    *out = d;
+    d = NULL;
+done:
+    cuda_close(&d);
+    return st;
+}
+
+static int cuda_batch(const lp_device *d)
+{
+    /* About 1 MB of input and output per tile; the activations are the network's affair. */
+    size_t left = lp_card_left(d->card);
+
+    return left >= (size_t)2 << 30 ? 64 : 16;
+}
+
+static size_t cuda_peak(const lp_device *d)
+{
+    size_t peak;
+
+    pthread_mutex_lock(&d->card->lock);
+    peak = d->card->peak;
+    pthread_mutex_unlock(&d->card->lock);
+    return peak;
+}
+
+static const char *cuda_describe(const lp_device *d)
+{
+    return d->card->text;
+}
+
+static lp_status cuda_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
+{
+    lp_buf *b = calloc(1, sizeof *b);
+    lp_status st;
+
+    if (!b) return lp_fail_mem(err, "buffer", sizeof *b);
+    b->bytes = bytes;
+    if ((st = lp_card_alloc(d->card, bytes, d->stream, &b->d_data, err))) {
+        free(b);
+        return st;
+    }
+    *out = b;
+    return LP_OK;
+}
+
+static void cuda_buf_free(lp_device *d, lp_buf **b)
+{
+    if (!b || !*b) return;
+    lp_card_free(d->card, (*b)->d_data, (*b)->bytes, d->stream);
+    free(*b);
+    *b = NULL;
+}
+
+static lp_status cuda_put(lp_device *d, lp_buf *dst, const void *src, size_t bytes, lp_err *err)
+{
+    lp_status st;
+
+    pthread_mutex_lock(&d->stage_lock);
+    st = lp_stage_put(d->stage, dst->d_data, src, bytes, err);
+    pthread_mutex_unlock(&d->stage_lock);
+    return st;
+}
+
+lp_status lp_cuda_get(lp_device *d, void *dst, const lp_buf *src, size_t offset, size_t bytes,
+                      lp_err *err)
+{
+    lp_status st;
+
+    pthread_mutex_lock(&d->stage_lock);
+    st = lp_stage_get(d->stage, dst, (const char *)src->d_data + offset, bytes, err);
+    pthread_mutex_unlock(&d->stage_lock);
+    return st;
+}
+
+static void cuda_net_free(lp_device *d, lp_net **pn)
+{
+    lp_net *n = pn ? *pn : NULL;
+
+    (void)d;
+    if (!n) return;
+    lp_unet_cuda_free(&n->unet);
+    if (n->last) cudaEventDestroy(n->last);
+    pthread_mutex_destroy(&n->lock);
+    lp_card_close(&n->card);
+    free(n);
+    *pn = NULL;
+}
+
+static lp_status cuda_net_new(lp_device *d, const lp_weights *w, lp_precision precision,
+                              lp_net **out, lp_precision *used, lp_err *err)
+{
+    lp_net *n = calloc(1, sizeof *n);
+    lp_status st;
+
+    if (!n) return lp_fail_mem(err, "network", sizeof *n);
+    if (precision == LP_PRECISION_AUTO) precision = LP_PRECISION_BF16;
+    n->card = d->card;
+    lp_card_share(n->card);
+    n->memory = (lp_cuda_memory){n->card, net_alloc, net_dealloc, net_upload, reason};
+    pthread_mutex_init(&n->lock, NULL);
+    if ((st = lp_card_use(n->card, err))) goto done;
+    if ((st = lp_card_check(n->card, cudaEventCreateWithFlags(&n->last, cudaEventDisableTiming),
+                            "event", err)))
+        goto done;
+    /* Half of what is left is for images, flows and masks. */
+    if ((st = lp_unet_cuda_new(w, precision == LP_PRECISION_BF16, lp_card_left(n->card) / 2,
+                               &n->memory, &n->unet, err)))
+        goto done;
+    /* Blocks of 7 rows want 53 KB of shared memory each, and two of them per multiprocessor. */
+    if (n->card->shared < 128 * 1024) lp_unet_cuda_set_rows(n->unet, 4);
+    *used = precision;
+    *out = n;
+    n = NULL;
+done:
+    cuda_net_free(d, &n);
+    return st;
+}
+
+static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
+                           const lp_tile_group *group, int n_groups, lp_buf *y, lp_buf *styles,
+                           lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+
+    if (st) return st;
+    pthread_mutex_lock(&net->lock);
+    st = lp_card_check(d->card, cudaStreamWaitEvent(d->stream, net->last, 0), "network", err);
+    if (!st)
+        st = lp_unet_cuda_run(net->unet, tiles->d_data, group, n_groups, y->d_data, styles->d_data,
+                              d->stream, err);
+    if (!st) st = lp_card_check(d->card, cudaEventRecord(net->last, d->stream), "network", err);
+    pthread_mutex_unlock(&net->lock);
+    return st;
+}
+
+static lp_status cuda_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nchan, int Ly, int Lx,
+                             int Ly2, int Lx2, lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+
+    if (st) return st;
+    return lp_card_check(
+        d->card, lp_resize_cuda(out->d_data, in->d_data, nchan, Ly, Lx, Ly2, Lx2, d->stream),
+        "resize", err);
+}
+
+static lp_status on_device(lp_device *d, const lp_tiling *plan, const lp_tile_grid **g, lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+
+    if (st) return st;
+    pthread_mutex_lock(&d->stage_lock);
+    st = lp_plans_get(&d->plans, d->card, d->stage, d->stream, &plan->grid, g, err);
+    pthread_mutex_unlock(&d->stage_lock);
+    return st;
+}
+
+static lp_status cuda_tile_cut(lp_device *d, lp_buf *tiles, size_t at, const lp_buf *img, int nchan,
+                               const lp_tiling *plan, int first, int n, lp_err *err)
+{
+    const lp_tile_grid *g;
+    lp_status st = on_device(d, plan, &g, err);
+
+    if (st) return st;
+    return lp_card_check(d->card,
+                         lp_tile_cut_cuda((float *)tiles->d_data + at * (size_t)nchan, img->d_data,
+                                          nchan, g, first, n, d->stream),
+                         "tiles", err);
+}
+
+static lp_status cuda_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, size_t at,
+                                   const lp_tiling *plan, int first, int n, lp_err *err)
+{
+    const lp_tile_grid *g;
+    lp_status st = on_device(d, plan, &g, err);
+    int e = 0;
+
+    if (st) return st;
+    if (first == 0)
+        e = cudaMemsetAsync(yf->d_data, 0, (size_t)3 * g->Ly * g->Lx * sizeof(float), d->stream);
+    if (!e)
+        e = lp_tile_average_cuda(yf->d_data, (const float *)y->d_data + at * 3, 3, g, first, n,
+                                 d->stream);
+    if (!e && first + n == plan->ntiles) e = lp_tile_average_end_cuda(yf->d_data, 3, g, d->stream);
+    return lp_card_check(d->card, e, "average of tiles", err);
+}
+
+static lp_status cuda_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles, int at, int n,
+                                int length, int begin, lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+
+    if (st) return st;
+    return lp_card_check(d->card,
+                         lp_style_sum_cuda(sum->d_data,
+                                           (const float *)styles->d_data + (size_t)at * length, n,
+                                           length, begin, d->stream),
+                         "style", err);
+}
+
+const lp_backend lp_backend_cuda = {
+    .name = "cuda",
+    .list = lp_card_list,
+    .open = cuda_open,
+    .close = cuda_close,
+    .batch = cuda_batch,
+    .peak = cuda_peak,
+    .describe = cuda_describe,
+    .buf_new = cuda_buf_new,
+    .buf_free = cuda_buf_free,
+    .put = cuda_put,
+    .get = lp_cuda_get,
+    .net_new = cuda_net_new,
+    .net_free = cuda_net_free,
+    .resize = cuda_resize,
+    .tile_cut = cuda_tile_cut,
+    .unet = cuda_unet,
+    .tile_average = cuda_tile_average,
+    .style_add = cuda_style_add,
+    .masks = lp_cuda_masks,
+    .layer = lp_cuda_layer,
+    .merge = lp_cuda_merge,
+    .mask_threads = 2,
+};

@@ -1,0 +1,49 @@
+/* card_cuda - one GPU: finding and opening it, its memory, copies to and from it.
+ *
+ * Devices opened with each other share one card, and so the memory cap. Every function makes the
+ * card current for the calling thread; any number of threads may use a card. */
+#ifndef LP_CARD_CUDA_H
+#define LP_CARD_CUDA_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+#include "backend.h"
+#include "../kernels/stream.h"
+
+typedef struct {
+    int device, users;
+    size_t shared; /* bytes of shared memory of a multiprocessor */
+    char text[160];
+    pthread_mutex_t lock;   /* of the numbers below */
+    size_t cap, used, peak; /* bytes; cap 0: none */
+} lp_card;
+
+lp_status lp_card_list(int i, lp_device_info *info, lp_err *err);
+
+/* Checks that driver, device and kernels fit each other. LP_EMISSING with the reason. */
+lp_status lp_card_open(int device, size_t cap, lp_card **out, lp_err *err);
+void lp_card_share(lp_card *c);  /* one more user */
+void lp_card_close(lp_card **c); /* one user less; NULL is fine */
+lp_status lp_card_use(const lp_card *c, lp_err *err);
+
+/* LP_OK for 0, else the message: `what`, and the text of e, a cudaError_t. */
+lp_status lp_card_check(const lp_card *c, int e, const char *what, lp_err *err);
+
+/* Memory that is counted. With a stream it is in the order of the stream's work; with NULL at
+ * once, and free waits for all work on the card. LP_ENOMEM beyond the cap or the card's memory. */
+lp_status lp_card_alloc(lp_card *c, size_t bytes, lp_stream stream, void **d_out, lp_err *err);
+void lp_card_free(lp_card *c, void *d, size_t bytes, lp_stream stream);
+
+/* Bytes that are still to be had: free, or up to the cap. */
+size_t lp_card_left(lp_card *c);
+
+/* Page-locked memory through which copies go, a stage per stream. One thread at a time. */
+typedef struct lp_stage lp_stage;
+lp_status lp_stage_new(lp_card *c, lp_stream stream, lp_stage **out, lp_err *err);
+void lp_stage_free(lp_stage **s);
+/* put queues; src may change at once afterwards. get waits for the stream. */
+lp_status lp_stage_put(lp_stage *s, void *d_dst, const void *src, size_t bytes, lp_err *err);
+lp_status lp_stage_get(lp_stage *s, void *dst, const void *d_src, size_t bytes, lp_err *err);
+
+#endif

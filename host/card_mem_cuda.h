@@ -1,0 +1,17 @@
+/* card_mem_cuda - a card's memory, stream and stage as what device_mem.h asks for. */
+#ifndef LP_CARD_MEM_CUDA_H
+#define LP_CARD_MEM_CUDA_H
+
+#include "card_cuda.h"
+#include "device_mem.h"
+
+typedef struct {
+    lp_card *card;
+    lp_stream stream;
+    lp_stage *stage; /* of that stream */
+} lp_card_queue;
+
+/* *q must stay as long as what is returned. */
+lp_device_mem lp_card_mem(lp_card_queue *q);
+
+#endif

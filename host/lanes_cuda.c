@@ -1,0 +1,225 @@
+/* lanes_cuda - masks and merges on the device: each call has a lane, a stream of its own that
+ * begins after what is queued on the device, so that they run beside the network and each other. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../kernels/resize.h"
+#include "card_mem_cuda.h"
+#include "device_cuda.h"
+#include "layers_cuda.h"
+#include "masks_cuda.h"
+#include "merge.h"
+#include "merge_cuda.h"
+
+static const char *reason(int e)
+{
+    return cudaGetErrorString((cudaError_t)e);
+}
+
+void lp_lane_free(lp_lane *l)
+{
+    cudaSetDevice(l->card->device);
+    lp_stage_free(&l->stage);
+    if (l->begin) cudaEventDestroy(l->begin);
+    if (l->stream) cudaStreamDestroy(l->stream);
+    free(l);
+}
+
+/* A lane whose work comes after what is queued on the device now. */
+static lp_status lane_take(lp_device *d, lp_lane **out, lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+    lp_lane *l;
+    int e = 0;
+
+    if (st) return st;
+    pthread_mutex_lock(&d->lane_lock);
+    if ((l = d->lanes)) d->lanes = l->next;
+    pthread_mutex_unlock(&d->lane_lock);
+    if (!l) {
+        if (!(l = calloc(1, sizeof *l))) return lp_fail_mem(err, "masks", sizeof *l);
+        l->card = d->card;
+        if (!(e = cudaStreamCreateWithFlags(&l->stream, cudaStreamNonBlocking)))
+            e = cudaEventCreateWithFlags(&l->begin, cudaEventDisableTiming);
+        if (!e) st = lp_stage_new(d->card, l->stream, &l->stage, err);
+    }
+    if (!st && !e) e = cudaEventRecord(l->begin, d->stream);
+    if (!st && !e) e = cudaStreamWaitEvent(l->stream, l->begin, 0);
+    if (!st && !(st = lp_card_check(d->card, e, "masks", err)))
+        *out = l;
+    else
+        lp_lane_free(l);
+    return st;
+}
+
+static void lane_give(lp_device *d, lp_lane *l)
+{
+    if (!l) return;
+    pthread_mutex_lock(&d->lane_lock);
+    l->next = d->lanes;
+    d->lanes = l;
+    pthread_mutex_unlock(&d->lane_lock);
+}
+
+static int lane_get(void *ctx, void *dst, const void *d_src, size_t bytes, lp_stream stream)
+{
+    cudaError_t e = cudaMemcpyAsync(dst, d_src, bytes, cudaMemcpyDeviceToHost, stream);
+
+    (void)ctx;
+    return e ? (int)e : (int)cudaStreamSynchronize(stream);
+}
+
+/* Cellpose's two defects are the CPU's affair. */
+static lp_status masks_on_cpu(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly,
+                              int out_Lx, const lp_masks_options *o, lp_labels *masks,
+                              float **flow_error, uint32_t *n, lp_err *err)
+{
+    size_t plane = (size_t)Ly * Lx, bytes = 3 * plane * sizeof(float);
+    float *host = malloc(bytes);
+    lp_status st;
+
+    if (!host) return lp_fail_mem(err, "flows", (double)bytes);
+    if (!(st = lp_cuda_get(d, host, yf, 0, bytes, err)))
+        st = lp_masks_compute(host, host + 2 * plane, Ly, Lx, out_Ly, out_Lx, o, masks, flow_error,
+                              n, err);
+    free(host);
+    return st;
+}
+
+/* Labels of one image on the device, in a lane. */
+typedef struct {
+    lp_lane *l;
+    uint32_t *d_labels; /* [out_Ly][out_Lx] */
+    void *d_scratch;    /* holds the tables */
+    size_t label_bytes, scratch_bytes;
+    lp_masks_tables t;
+} found_masks;
+
+static void drop_found(lp_device *d, found_masks *f, int failed)
+{
+    if (!f->l) return;
+    if (failed) cudaStreamSynchronize(f->l->stream); /* yf may be freed now */
+    lp_card_free(d->card, f->d_labels, f->label_bytes, f->l->stream);
+    lp_card_free(d->card, f->d_scratch, f->scratch_bytes, f->l->stream);
+    lane_give(d, f->l);
+}
+
+/* drop_found ends it, also after a failure. */
+static lp_status find_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                            const lp_masks_options *o, found_masks *f, lp_err *err)
+{
+    lp_masks_device md = {NULL, lane_get, reason};
+    void *labels = NULL;
+    lp_status st;
+
+    f->scratch_bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx);
+    f->label_bytes = (size_t)out_Ly * out_Lx * sizeof(uint32_t);
+    if ((st = lane_take(d, &f->l, err))) return st;
+    if ((st = lp_card_alloc(d->card, f->scratch_bytes, f->l->stream, &f->d_scratch, err)))
+        return st;
+    if ((st = lp_card_alloc(d->card, f->label_bytes, f->l->stream, &labels, err))) return st;
+    f->d_labels = labels;
+    return lp_masks_cuda(&md, yf->d_data, Ly, Lx, out_Ly, out_Lx, o, f->d_labels, &f->t,
+                         f->d_scratch, f->l->stream, err);
+}
+
+lp_status lp_cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                        const lp_masks_options *o, lp_labels *masks, float **flow_error,
+                        uint32_t *n, lp_err *err)
+{
+    found_masks f = {0};
+    lp_labels found = {0};
+    float *errors = NULL;
+    lp_status st;
+
+    if (o->compat_cellpose3)
+        return masks_on_cpu(d, yf, Ly, Lx, out_Ly, out_Lx, o, masks, flow_error, n, err);
+    if ((st = find_masks(d, yf, Ly, Lx, out_Ly, out_Lx, o, &f, err))) goto done;
+    if ((st = lp_labels_new(&found, out_Ly, out_Lx, err))) goto done;
+    if ((st = lp_stage_get(f.l->stage, found.data, f.d_labels, f.label_bytes, err))) goto done;
+    if (flow_error) {
+        if (!(errors = malloc(((size_t)f.t.n + 1) * sizeof *errors))) {
+            st = lp_fail_mem(err, "masks", 4.0 * f.t.n);
+            goto done;
+        }
+        if ((st = lp_stage_get(f.l->stage, errors, f.t.d_flow_error + 1, f.t.n * sizeof *errors,
+                               err)))
+            goto done;
+        *flow_error = errors;
+        errors = NULL;
+    }
+    *masks = found;
+    memset(&found, 0, sizeof found);
+    if (n) *n = f.t.n;
+done:
+    drop_found(d, &f, st != LP_OK);
+    free(errors);
+    lp_labels_free(&found);
+    return st;
+}
+
+static lp_status layer_on_cpu(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly,
+                              int out_Lx, const lp_masks_options *o, double diameter,
+                              lp_layer *layer, lp_err *err)
+{
+    size_t bytes = (size_t)3 * Ly * Lx * sizeof(float);
+    float *host = malloc(bytes);
+    lp_status st;
+
+    if (!host) return lp_fail_mem(err, "flows", (double)bytes);
+    if (!(st = lp_cuda_get(d, host, yf, 0, bytes, err)))
+        st = lp_layer_compute(host, Ly, Lx, out_Ly, out_Lx, o, diameter, layer, err);
+    free(host);
+    return st;
+}
+
+lp_status lp_cuda_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                        const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err)
+{
+    const float *d_cellprob = (const float *)yf->d_data + (size_t)2 * Ly * Lx;
+    size_t bytes = (size_t)out_Ly * out_Lx * sizeof(float);
+    void *d_full = NULL;
+    found_masks f = {0};
+    lp_card_queue q;
+    lp_device_mem mem;
+    lp_status st;
+
+    if (o->compat_cellpose3)
+        return layer_on_cpu(d, yf, Ly, Lx, out_Ly, out_Lx, o, diameter, layer, err);
+    if ((st = find_masks(d, yf, Ly, Lx, out_Ly, out_Lx, o, &f, err))) goto done;
+    if (Ly != out_Ly || Lx != out_Lx) {
+        if ((st = lp_card_alloc(d->card, bytes, f.l->stream, &d_full, err))) goto done;
+        if ((st = lp_card_check(
+                 d->card,
+                 lp_resize_cuda(d_full, d_cellprob, 1, Ly, Lx, out_Ly, out_Lx, f.l->stream),
+                 "resize", err)))
+            goto done;
+        d_cellprob = d_full;
+    }
+    q = (lp_card_queue){d->card, f.l->stream, f.l->stage};
+    mem = lp_card_mem(&q);
+    st = lp_layer_make_cuda(&mem, diameter, out_Ly, out_Lx, f.d_labels, f.t.n, f.t.d_flow_error + 1,
+                            d_cellprob, layer, err);
+done:
+    if (d_full) lp_card_free(d->card, d_full, bytes, f.l->stream);
+    drop_found(d, &f, st != LP_OK);
+    return st;
+}
+
+/* Where the device has no room, the CPU merges: the bytes are the same. */
+lp_status lp_cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o, lp_merged *out,
+                        lp_err *err)
+{
+    lp_card_queue q = {.card = d->card};
+    lp_lane *l = NULL;
+    lp_device_mem mem;
+    lp_status st;
+
+    if ((st = lane_take(d, &l, err))) return st;
+    q.stream = l->stream;
+    q.stage = l->stage;
+    mem = lp_card_mem(&q);
+    st = lp_merge_on(&lp_merge_stages_cuda, &mem, s, o, out, err);
+    lane_give(d, l);
+    return st == LP_ENOMEM ? lp_merge(s, o, out, err) : st;
+}

@@ -1,0 +1,65 @@
+/* host_mem.h - an lp_device_mem of the executor: host memory, which is exactly as large as asked
+ * for, so that sanitizers see what lies beyond; what is still held is counted. */
+#ifndef LP_TEST_HOST_MEM_H
+#define LP_TEST_HOST_MEM_H
+
+#include "../lp_test.h"
+
+#include "host/device_mem.h"
+
+typedef struct {
+    int held;
+    size_t bytes; /* held */
+    int fail_at;  /* the alloc that fails: 1 the next one; 0 none */
+} host_mem_state;
+
+static lp_status host_alloc(void *user, size_t bytes, void **d, lp_err *err)
+{
+    host_mem_state *s = user;
+
+    if (s->fail_at && !--s->fail_at) return lp_fail(err, LP_ENOMEM, "no room");
+    *d = malloc(bytes);
+    assert_non_null(*d);
+    memset(*d, 0xa7, bytes);
+    s->held++;
+    s->bytes += bytes;
+    return LP_OK;
+}
+
+static void host_free(void *user, void *d, size_t bytes)
+{
+    host_mem_state *s = user;
+
+    if (!d) return;
+    s->held--;
+    s->bytes -= bytes;
+    free(d);
+}
+
+static lp_status host_put(void *user, void *d, const void *src, size_t bytes, lp_err *err)
+{
+    (void)user;
+    (void)err;
+    memcpy(d, src, bytes);
+    return LP_OK;
+}
+
+static lp_status host_get(void *user, void *dst, const void *d, size_t bytes, lp_err *err)
+{
+    return host_put(user, dst, d, bytes, err);
+}
+
+static lp_status host_failed(void *user, int rc, const char *what, lp_err *err)
+{
+    (void)user;
+    return lp_fail(err, LP_EARG, "%s: CUDA error %d", what, rc);
+}
+
+static inline lp_device_mem host_mem(host_mem_state *s)
+{
+    lp_device_mem m = {s, NULL, host_alloc, host_free, host_put, host_get, host_failed};
+
+    return m;
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* masks_device - lp_masks_cuda in the executor, compared with lp_masks_compute. */
+#ifndef LP_MASKS_DEVICE_H
+#define LP_MASKS_DEVICE_H
+
+#include "host/masks_cuda.h"
+
+#include "../lp_test.h"
+#include "simt_test.h"
+
+static int masks_device_get(void *ctx, void *dst, const void *src, size_t bytes, lp_stream stream)
+{
+    (void)ctx;
+    (void)stream;
+    memcpy(dst, src, bytes);
+    return 0;
+}
+
+static const char *masks_device_reason(int e)
+{
+    return e ? "an error" : "none";
+}
+
+static const lp_masks_device masks_device = {NULL, masks_device_get, masks_device_reason};
+
+/* Same labels, number of masks, flow errors, counts and boxes, bit for bit. Returns the number. */
+static uint32_t masks_device_same(const float *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                                  const lp_masks_options *o)
+{
+    const size_t out = (size_t)out_Ly * (size_t)out_Lx,
+                 bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx);
+    const size_t plane = (size_t)Ly * (size_t)Lx;
+    uint32_t *labels = (uint32_t *)lp_guard_new(out), n, l;
+    unsigned char *block = malloc(bytes + 512), *scratch;
+    float *want_error;
+    lp_masks_tables t = {0};
+    lp_labels want;
+    lp_err err = {0};
+
+    assert_non_null(block);
+    memset(block, 0xa5, bytes + 512);
+    scratch = block + (256 - (uintptr_t)block % 256);
+    if (lp_masks_compute(yf, yf + 2 * plane, Ly, Lx, out_Ly, out_Lx, o, &want, &want_error, &n,
+                         &err))
+        fail_msg("%s", err.msg);
+    if (lp_masks_cuda(&masks_device, yf, Ly, Lx, out_Ly, out_Lx, o, labels, &t, scratch, NULL,
+                      &err))
+        fail_msg("%s", err.msg);
+    lp_guard_check((float *)labels, out);
+    for (l = 0; l < 256; l++) assert_int_equal(scratch[bytes + l], 0xa5);
+    assert_int_equal(t.n, n);
+    assert_memory_equal(labels, want.data, out * sizeof *labels);
+    if (n) assert_memory_equal(t.d_flow_error + 1, want_error, n * sizeof *want_error);
+    if (n) {
+        lp_label_info *info = malloc((n + (size_t)1) * sizeof *info);
+
+        assert_non_null(info);
+        lp_relabel_info_ref(info, n, want.data, out_Ly, out_Lx);
+        assert_memory_equal(t.d_info + 1, info + 1, n * sizeof *info);
+        free(info);
+    }
+    lp_labels_free(&want);
+    free(want_error);
+    free(block);
+    lp_guard_free((float *)labels);
+    return n;
+}
+
+#endif

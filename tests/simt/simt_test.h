@@ -1,0 +1,50 @@
+/* simt_test - what tests set of the executor.
+ *
+ * Every launch draws from a seed the order in which blocks, warps and lanes run. A test of a
+ * kernel runs it under each seed of SIMT_SEEDS and wants the same bits:
+ *
+ *     SIMT_SEEDS(s) { ...launch, compare... }
+ *
+ * LP_SIMT_SEED=N in the environment makes it the one seed N; a test program that fails prints
+ * the seed of its last launch. */
+#ifndef SIMT_TEST_H
+#define SIMT_TEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Whether this build looks for races (simt_race.cc) instead of running under sanitizers. */
+#ifdef LP_SIMT_RACE
+#define SIMT_RACE 1
+#define SIMT_N_SEEDS 2
+#else
+#define SIMT_RACE 0
+#define SIMT_N_SEEDS 3
+#endif
+
+#define SIMT_SEEDS(s) for (int s = 0; simt_next_seed(s); s++)
+
+/* Sets seed s of the list; 0 where there are no more. */
+int simt_next_seed(int s);
+void simt_set_seed(uint64_t seed);
+
+/* What CUDA's runtime finds (simt_runtime.cc). NULL: the default. */
+typedef struct {
+    int devices;
+    int driver;     /* CUDA version * 1000; 0: none installed */
+    int capability; /* 90 is 9.0 */
+    size_t memory;  /* bytes of each device */
+    int fail_alloc; /* allocations from now on that succeed; -1: all that fit */
+} simt_machine;
+void simt_set_machine(const simt_machine *m);
+size_t simt_device_memory_used(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
