@@ -124,7 +124,7 @@ def judge(o, name):
         add(named.get(r["name"], r["name"]), row(r))
     w = evaluate(o, labels, wide)["sweep"]
     for t in (5, 8, 10, 12, 15):
-        add("scale, threshold %d%s" % (t, " (default)" if t == 10 else ""), row(at(w, t)))
+        add("scale, threshold %d%s" % (t, " (default)" if t == 12 else ""), row(at(w, t)))
     b = best(w)
     add("scale, best threshold (%g)" % b["threshold"], row(b))
     p = best(e["sweep"])
@@ -140,7 +140,7 @@ def judge(o, name):
             masks_row(evaluate(o, labels, merged(o, wide, "--outline", share), "--no_sweep")))
     for spacing in o.spacings.split(","):
         s = evaluate(o, labels, segment(o, name, images, "wide_" + spacing.replace(":", "_"), spacing, []))["sweep"]
-        add("scale, diameters %s" % spacing, row(at(s, 10)))
+        add("scale, diameters %s" % spacing, row(at(s, 12)))
     points = [(r["precision50"], r["recall50"], r["diameter"]) for r in e["sweep"]["diameters"]]
     under = sum(any(q["precision50"] is not None and q["precision50"] >= (c or 0) - 1e-12 and q["recall50"] >= r - 1e-12
                     for q in w["thresholds"]) for c, r, _ in points)

@@ -94,7 +94,7 @@ int lp_cmd_merge(int argc, char **argv)
     lp_status st;
     const lp_option table[] = {
         {"Merging", LP_OPT_GROUP, NULL, NULL, NULL},
-        {"threshold", LP_OPT_DOUBLE, &a.threshold, "T", "support that particles must exceed (10)"},
+        {"threshold", LP_OPT_DOUBLE, &a.threshold, "T", "support that particles must exceed (12)"},
         {"merge", LP_OPT_STRING, &a.method, "METHOD", "scale (default), votes or affinity"},
         {"levels", LP_OPT_STRING, &a.levels, "A,B,C", "falling thresholds; the last one counts"},
         {"outline", LP_OPT_DOUBLE, &a.outline, "F",

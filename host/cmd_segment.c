@@ -239,7 +239,7 @@ int lp_cmd_segment(int argc, char **argv)
              "many, merged: auto, MIN:MAX:STEP, MIN:MAX:xRATIO or A,B,C"},
             {"merge", LP_OPT_STRING, &a.method, "METHOD", "scale (default), votes or affinity"},
             {"threshold", LP_OPT_DOUBLE, &a.threshold, "T",
-             "support, 0 to 20, that particles must exceed (10)"},
+             "support, 0 to 20, that particles must exceed (12)"},
             {"levels", LP_OPT_STRING, &a.levels, "A,B,C",
              "falling thresholds; the last one counts"},
             {"settings", LP_OPT_STRING, &a.settings, "FILE", "take all from a calibration"},

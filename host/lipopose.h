@@ -194,7 +194,7 @@ typedef enum {
 
 typedef struct {
     lp_merge_method method;
-    /* Particles need more support or votes than this. NaN: 10 for scale, else the last level.
+    /* Particles need more support or votes than this. NaN: 12 for scale, else the last level.
      * Support of scale is 0 to 20: 20 times the estimated probability that the outline is right.
      * Between two levels, votes and affinity take the higher one. */
     double threshold;

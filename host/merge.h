@@ -29,7 +29,7 @@
 
 #include "merge_stages.h"
 
-#define LP_MERGE_SCALE_THRESHOLD 10
+#define LP_MERGE_SCALE_THRESHOLD 12
 
 /* Gap, in ln(diameter), that supports are measured in: ln(150 / 20) / 26. */
 #define LP_MERGE_GAP 0.07749627002085634

@@ -215,7 +215,7 @@ for w in 1280 400; do
         card-inside left-alone tap drag card-follows pinch escape by-id no-outlines; do
         probed "$w px: $k" "$k true"
     done
-    probed "$w px: the default threshold" "threshold 10"
+    probed "$w px: the default threshold" "threshold 12"
     probed "$w px: at first all" "count $(($(wc -l <"$tmp/o/a_particles.csv") - 1))"
     probed "$w px: none at the top" "none 0 –"
     probed "$w px: a typed threshold" "typed $shown"
