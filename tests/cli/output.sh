@@ -116,7 +116,9 @@ fi
 # Too little memory is said, whatever gives way first.
 if "$lp" --version >/dev/null 2>&1 && (ulimit -v 2000000 && "$lp" --version >/dev/null 2>&1); then
     image "$tmp/big.tif" cones 2500 2500
-    for v in 700000 400000 250000 100000; do
+    # The smallest is for what a program without kernels needs, and the kernels.
+    least=$((95000 + $(wc -c <"$lp") / 1024))
+    for v in 700000 400000 250000 $least; do
         (ulimit -v $v; exec timeout 100 "$lp" segment --threads 2 --json --model "$model" --diameter 15 --savedir "$tmp/m" "$tmp/big.tif") >"$tmp/out" 2>"$tmp/err"
         got=$?
         case $got in
