@@ -44,7 +44,7 @@ static __device__ int above(const int *starts, int n, int v)
 }
 
 /* Rows of the grid are those from the first row of tile row `top` on; `rows` bounds them. */
-static __global__ void __launch_bounds__(256)
+static __global__ void __launch_bounds__(256, 4)
     average(float *__restrict__ d_yf, const float *__restrict__ d_y, int nout, lp_tile_grid g,
             int first, int n, int top, int rows)
 {

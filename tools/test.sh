@@ -45,6 +45,14 @@ suite() {
 
 make help >/dev/null 2>&1 || { echo "not ok: make"; exit 1; }
 step "build, warnings are errors" make -j"$jobs" WERROR=1
+# ptxas says of every kernel and card what does not fit its registers (build/obj/kernels/*.ptxas).
+no_spills() { ! grep -H 'spill stores' build/obj/kernels/*.ptxas | grep -v ' 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads'; }
+if ls build/obj/kernels/*.ptxas >/dev/null 2>&1; then
+    step "kernels keep to their registers" no_spills
+else
+    echo "skip kernels keep to their registers: built without nvcc"
+    skipped=$((skipped + 1))
+fi
 step "build without CUDA" make -j"$jobs" WERROR=1 CUDA=0 BUILD=build/nocuda
 step "build with clang" make -j"$jobs" WERROR=1 CC=clang CUDA=0 BUILD=build/clang
 step "headers compile alone" make check-headers
