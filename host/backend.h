@@ -98,7 +98,9 @@ typedef struct {
     /* lp_merge (lipopose.h), the same bytes. */
     lp_status (*merge)(lp_device *dev, const lp_layers *s, const lp_merge_options *o,
                        lp_merged *out, lp_err *err);
-    int mask_threads; /* calls of masks and layer side by side, at most; 0: as many as threads */
+    /* At most, where memory of the device decides; 0: as many as threads. */
+    int mask_threads; /* calls of masks and layer side by side, of one image */
+    int workers;      /* images at a time */
 } lp_backend;
 
 /* The back end of that name ("auto": the fastest that this machine has), or LP_EMISSING /

@@ -236,6 +236,7 @@ static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
                            lp_err *err)
 {
     lp_status st = lp_card_use(d->card, err);
+    int e;
 
     if (st) return st;
     pthread_mutex_lock(&net->lock);
@@ -243,7 +244,8 @@ static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
     if (!st)
         st = lp_unet_cuda_run(net->unet, tiles->d_data, group, n_groups, y->d_data, styles->d_data,
                               d->stream, err);
-    if (!st) st = lp_card_check(d->card, cudaEventRecord(net->last, d->stream), "network", err);
+    e = cudaEventRecord(net->last, d->stream); /* also after a failure: some may be queued */
+    if (!st) st = lp_card_check(d->card, e, "network", err);
     pthread_mutex_unlock(&net->lock);
     return st;
 }
@@ -336,4 +338,5 @@ const lp_backend lp_backend_cuda = {
     .layer = lp_cuda_layer,
     .merge = lp_cuda_merge,
     .mask_threads = 2,
+    .workers = 2,
 };

@@ -167,13 +167,15 @@ lp_status lp_card_alloc(lp_card *c, size_t bytes, lp_stream stream, void **d_out
 {
     cudaMemPool_t pool;
     void *d = NULL;
+    size_t used;
     int e, full;
     lp_status st;
 
     if (!bytes) bytes = 1;
     if ((st = lp_card_use(c, err))) return st;
     pthread_mutex_lock(&c->lock);
-    full = c->cap && (c->used > c->cap || bytes > c->cap - c->used);
+    used = c->used;
+    full = c->cap && (used > c->cap || bytes > c->cap - used);
     if (!full) {
         c->used += bytes;
         if (c->used > c->peak) c->peak = c->used;
@@ -183,7 +185,7 @@ lp_status lp_card_alloc(lp_card *c, size_t bytes, lp_stream stream, void **d_out
         return lp_fail(err, LP_ENOMEM,
                        "GPU %d: %.1f MiB more than the %.1f MiB of --gpu_memory are needed; give "
                        "more, a larger diameter or a smaller --batch_size",
-                       c->device, ((double)c->used + (double)bytes - (double)c->cap) / MIB,
+                       c->device, ((double)used + (double)bytes - (double)c->cap) / MIB,
                        (double)c->cap / MIB);
     e = get_memory(bytes, stream, &d);
     if (e == cudaErrorMemoryAllocation) {

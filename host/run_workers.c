@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "backend.h"
 #include "image.h"
 #include "machine.h"
 #include "pilot.h"
@@ -13,6 +14,7 @@ int lp_run_workers(const lp_inputs *in, const lp_run_options *o, int threads, do
     double d = o->segment.diameter > 0 ? o->segment.diameter : diam_mean, need, scale;
     int n = threads, pages = 1, i;
     static const double unknown[2];
+    const lp_backend *be = NULL;
     lp_image im = {0};
     lp_err err;
 
@@ -29,6 +31,8 @@ int lp_run_workers(const lp_inputs *in, const lp_run_options *o, int threads, do
     lp_image_free(&im);
     if (in->n == 1 && (o->page || pages < n)) n = o->page ? 1 : pages;
     if (in->n > 1 && in->n < n) n = in->n;
+    if (!lp_backend_find(o->session.backend, &be, &err) && be->workers && be->workers < n)
+        n = be->workers;
     if (memory / need < n) n = memory / need < 1 ? 1 : (int)(memory / need);
     return n;
 }

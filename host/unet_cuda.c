@@ -324,8 +324,12 @@ static lp_status reserve(lp_unet_cuda *net, const lp_tile_group *group, int n_gr
         st = net->mem.alloc(net->mem.ctx, want, &net->d_act, want > least ? &quiet : err);
         if (st != LP_ENOMEM || want <= least) break;
         want = want / 2 > least ? want / 2 : least;
+        net->max_bytes = want; /* so that the next batch does not try again */
     }
-    if (st) return st;
+    if (st) {
+        if (st != LP_ENOMEM && want > least && err) *err = quiet;
+        return st;
+    }
     net->act_bytes = want;
     return LP_OK;
 }

@@ -69,10 +69,13 @@ template <class... P> struct lp_launcher {
 #ifdef __CUDACC__
         void *p[] = {(void *)&args..., nullptr};
 
-        /* Beyond 48 KB, with the static part, the kernel has to ask. */
+        /* Beyond 48 KB, with the static part, the kernel has to ask. What it asks for is also the
+         * most that another thread may launch it with at that moment: never less than 48 KB, and no
+         * kernel is launched with two sizes above that. */
         if (shared > 16384) {
+            size_t most = shared > 49152 ? shared : 49152;
             int e = cudaFuncSetAttribute((const void *)kernel,
-                                         cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared);
+                                         cudaFuncAttributeMaxDynamicSharedMemorySize, (int)most);
             if (e) return e;
         }
         return cudaLaunchKernel((const void *)kernel, grid.get(), block.get(), p, shared, stream);
