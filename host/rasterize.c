@@ -163,15 +163,17 @@ static void draw_ellipse(canvas *c, const double *p, const double *q)
 static lp_status draw(canvas *c, const lp_shapes *s, const lp_shape *sh, uint32_t label,
                       lp_err *err)
 {
-    const double(*p)[2] = (const double(*)[2])s->yx + (sh->n ? s->ring[sh->first] : 0);
     lp_status st = LP_OK;
 
     c->label = label;
     c->n = 0;
-    if (sh->kind == LP_SHAPE_ELLIPSE)
+    if (sh->kind == LP_SHAPE_ELLIPSE) { /* two points; others may have none, and then no yx */
+        const double(*p)[2] = (const double(*)[2])s->yx + s->ring[sh->first];
+
         draw_ellipse(c, p[0], p[1]);
-    else
+    } else {
         st = draw_rings(c, s, sh, err);
+    }
     if (!st && c->budget < 0)
         st = lp_fail(err, LP_EFORMAT, "the outlines cover the image of %d x %d pixels many times",
                      c->lb->Lx, c->lb->Ly);
