@@ -1,15 +1,13 @@
 /* cmd_train - `lipopose train`: a model from labelled images. */
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../weights/arch.h"
 #include "commands.h"
 #include "machine.h"
 #include "options.h"
-#include "train_run.h"
+#include "train_options.h"
 
 typedef struct {
     lp_train_options o;
@@ -17,67 +15,17 @@ typedef struct {
     int seed, sgd, help;
 } args;
 
-static lp_status check_range(const char *name, double v, double lo, double hi, lp_err *err)
-{
-    return v >= lo && v <= hi
-               ? LP_OK
-               : lp_fail(err, LP_EARG, "--%s %g: from %g to %g can be used", name, v, lo, hi);
-}
-
-/* "2,32,64" */
-static lp_status parse_nbase(const char *s, lp_train_options *o, lp_err *err)
-{
-    const char *p = s;
-    char *end;
-
-    for (o->n_nbase = 0; o->n_nbase < LP_MAX_NBASE; p = end + 1) {
-        long v = strtol(p, &end, 10);
-
-        if (end == p || v < 1 || v > LP_MAX_WIDTH || (*end && *end != ',')) break;
-        o->nbase[o->n_nbase++] = (int)v;
-        if (!*end && o->n_nbase > LP_ARCH_MIN_LEVELS) return LP_OK;
-        if (!*end) break;
-    }
-    return lp_fail(err, LP_EARG,
-                   "--nbase %s: give input channels and the channels of %d to %d levels, as "
-                   "2,32,64,128,256",
-                   s, LP_ARCH_MIN_LEVELS, LP_ARCH_MAX_LEVELS);
-}
-
 static lp_status check(args *a, lp_err *err)
 {
     lp_train_options *o = &a->o;
-    const struct {
-        const char *name;
-        double v, lo, hi;
-    } ranges[] = {{"learning_rate", o->learning_rate, 0, 1e3},
-                  {"weight_decay", o->optim.weight_decay, 0, 1e3},
-                  {"n_epochs", o->n_epochs, 1, 1e6},
-                  {"batch_size", o->batch_size, 1, 1024},
-                  {"bsize", o->bsize, 16, 4096},
-                  {"nimg_per_epoch", o->nimg_per_epoch, 0, 1e8},
-                  {"nimg_test_per_epoch", o->nimg_test_per_epoch, 0, 1e8},
-                  {"min_train_masks", o->data.min_train_masks, 0, 1e9},
-                  {"save_every", o->save_every, 1, 1e9},
-                  {"scale_range", o->scale_range, 0, 1.9},
-                  {"diam_mean", o->diam_mean, 1, 1e4},
-                  {"seed", a->seed, 0, INT_MAX},
-                  {"threads", o->threads, 0, 4096}};
-    size_t i;
-    lp_status st;
 
-    if (!o->dir)
-        return lp_fail(err, LP_EARG, "--dir DIR: the folder of labelled images is missing");
-    for (i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if ((st = check_range(ranges[i].name, ranges[i].v, ranges[i].lo, ranges[i].hi, err)))
-            return st;
     if (strcmp(a->backend, "auto") && strcmp(a->backend, "cpu"))
         return lp_fail(err, !strcmp(a->backend, "cuda") ? LP_EMISSING : LP_EARG,
                        "--backend %s: training runs on the CPU only so far", a->backend);
     if (strcmp(a->precision, "auto") && strcmp(a->precision, "fp32"))
         return lp_fail(err, LP_EARG, "--precision %s: training is in fp32 so far", a->precision);
-    if (o->model && (!strcmp(o->model, "None") || !strcmp(o->model, "False"))) o->model = "none";
-    return parse_nbase(a->nbase, o, err);
+    o->optim.sgd = a->sgd != 0;
+    return lp_train_options_check(o, a->nbase, a->seed, err);
 }
 
 /* DIR/models/NAME.h5 as Cellpose, or the path that a name with a folder is. */
@@ -174,16 +122,7 @@ int lp_cmd_train(int argc, char **argv)
         {NULL, LP_OPT_GROUP, NULL, NULL, NULL},
     };
 
-    *o = (lp_train_options){.n_epochs = 500,
-                            .batch_size = 8,
-                            .bsize = 224,
-                            .save_every = 100,
-                            .scale_range = 0.5,
-                            .diam_mean = 30,
-                            .learning_rate = NAN,
-                            .optim = {1, 1e-5, 0.9},
-                            .files = {.mask_filter = "_masks"},
-                            .data = {.min_train_masks = 5, .normalize = lp_normalize_defaults()}};
+    *o = lp_train_options_defaults();
     if (!rest) return 1;
     if ((st = lp_options_parse(table, argc, argv, rest, &n, NULL, &err))) goto usage;
     if (a.help) {
@@ -195,11 +134,8 @@ int lp_cmd_train(int argc, char **argv)
         st = lp_fail(&err, LP_EARG, "%s: images are given with --dir DIR", rest[0]);
         goto usage;
     }
-    o->optim.sgd = a.sgd != 0;
-    o->seed = (uint64_t)a.seed;
     o->rescale = !no_rescale;
     d->normalize.normalize = !no_norm;
-    if (isnan(o->learning_rate)) o->learning_rate = o->optim.sgd ? 0.2 : 0.005;
     if ((st = check(&a, &err)) || (st = output_path(&a, path, &err))) goto usage;
     o->out = path;
     d->memory = 0.5 * lp_machine_memory();

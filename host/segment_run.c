@@ -456,8 +456,8 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
         code = 1;
     }
     if (lp_signals_stop()) {
-        fprintf(stderr, "lipopose: stopped by signal %d with %d images done; a rerun starts over\n",
-                lp_signals_stop(), r.done);
+        fprintf(stderr, "lipopose: stopped by signal %d with %d images done%s\n", lp_signals_stop(),
+                r.done, o->no_summary ? "" : "; a rerun starts over");
         code = 128 + lp_signals_stop();
     }
 done:

@@ -159,7 +159,7 @@ done:
     return st;
 }
 
-static lp_status read_labels(const lp_train_pair *p, int Ly, int Lx, lp_labels *lb, lp_err *err)
+lp_status lp_train_labels_read(const lp_train_pair *p, int Ly, int Lx, lp_labels *lb, lp_err *err)
 {
     lp_status st = lp_eval_is_drawn(p->labels) ? lp_read_outlines(p->labels, Ly, Lx, lb, err)
                                                : lp_read_labels(p->labels, lb, err);
@@ -181,7 +181,7 @@ static lp_status load(const lp_train_pair *p, const lp_train_data_options *o, lp
     lp_status st;
 
     if ((st = lp_read_image(p->image, 0, &raw, err))) return st;
-    if ((st = read_labels(p, raw.Ly, raw.Lx, &lb, err))) goto done;
+    if ((st = lp_train_labels_read(p, raw.Ly, raw.Lx, &lb, err))) goto done;
     st = lp_channels_select(&raw, o->chan, o->chan2, o->nchan, &im, &why);
     if (!st) st = lp_normalize(im.data, im.nchan, im.Ly, im.Lx, &o->normalize, NULL, &why);
     if (st) {

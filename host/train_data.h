@@ -44,6 +44,10 @@ lp_status lp_train_set_load(const lp_train_files *files, const lp_train_data_opt
                             lp_train_set *out, lp_err *err);
 void lp_train_set_free(lp_train_set *s);
 
+/* The labels of a pair whose image has Ly x Lx pixels; LP_EFORMAT, naming both files, where they
+ * have another size. *lb is the caller's. */
+lp_status lp_train_labels_read(const lp_train_pair *p, int Ly, int Lx, lp_labels *lb, lp_err *err);
+
 /* One image from arrays: image [nchan][Ly][Lx] normalised, labels any numbers. areas (may be NULL):
  * *areas [n_masks] pixels of each, the caller's. */
 lp_status lp_train_image_make(const char *name, const float *image, int nchan,

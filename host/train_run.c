@@ -198,8 +198,9 @@ static lp_status checkpoint(run *r, lp_err *err)
     snprintf(ending, sizeof ending, "_epoch_%04d.h5", e);
     if (!(path = r->o->save_each ? beside(r->o->out, ending, 0) : strdup(r->o->out)))
         return lp_fail_mem(err, "name of a checkpoint", 1);
-    st = save_model(r, path, err);
-    if (!st) st = save_state(r, err);
+    /* The state first: a model without one is that of a finished run. */
+    st = save_state(r, err);
+    if (!st) st = save_model(r, path, err);
     free(path);
     return st;
 }
@@ -304,8 +305,10 @@ static lp_status open_model(run *r, char **from, char *sha, lp_err *err)
     return st;
 }
 
+/* given: what to load, NULL: what is in dir. */
 static lp_status load_set(run *r, const char *dir, const lp_train_files_options *fo,
-                          int min_train_masks, lp_train_set *out, lp_err *err)
+                          const lp_train_files *given, int min_train_masks, lp_train_set *out,
+                          lp_err *err)
 {
     lp_train_data_options d = r->o->data;
     lp_train_files files = {0};
@@ -313,14 +316,14 @@ static lp_status load_set(run *r, const char *dir, const lp_train_files_options 
 
     d.nchan = r->nchan;
     d.min_train_masks = min_train_masks;
-    if ((st = lp_train_files_find(dir, fo, &files, err))) return st;
+    if (!given && (st = lp_train_files_find(dir, fo, &files, err))) return st;
     if (files.n_alone)
         say(r, "%s: %d image%s without labels not used, e.g. %s\n", dir, files.n_alone,
             files.n_alone == 1 ? "" : "s", files.alone);
     if (files.n_orphans)
         say(r, "%s: %d label file%s without image not used, e.g. %s\n", dir, files.n_orphans,
             files.n_orphans == 1 ? "" : "s", files.orphan);
-    st = lp_train_set_load(&files, &d, out, err);
+    st = lp_train_set_load(given ? given : &files, &d, out, err);
     if (!st && out->n_few)
         say(r, "%s: %d image%s with fewer than %d particles not used (--min_train_masks)\n", dir,
             out->n_few, out->n_few == 1 ? "" : "s", min_train_masks);
@@ -334,9 +337,13 @@ static lp_status load_data(run *r, lp_err *err)
     lp_train_files_options fo = o->files;
     lp_status st;
 
-    if ((st = load_set(r, o->dir, &o->files, o->data.min_train_masks, &r->train, err))) return st;
+    st = load_set(r, o->dir, &o->files, o->given, o->data.min_train_masks, &r->train, err);
+    if (st) return st;
     fo.labels = o->test_labels;
-    if (o->test_dir && (st = load_set(r, o->test_dir, &fo, 0, &r->test, err))) return st;
+    if (o->test_dir || o->given_test) {
+        st = load_set(r, o->test_dir, &fo, o->given_test, 0, &r->test, err);
+        if (st) return st;
+    }
     r->per_epoch = o->nimg_per_epoch ? o->nimg_per_epoch : r->train.n;
     r->per_test = o->nimg_test_per_epoch ? o->nimg_test_per_epoch : r->test.n;
     say(r,

@@ -10,8 +10,9 @@
 #include "train_data.h"
 
 typedef struct {
-    const char *dir, *test_dir; /* test_dir may be NULL */
-    const char *test_labels;    /* folder, or NULL */
+    const char *dir, *test_dir;               /* test_dir may be NULL */
+    const char *test_labels;                  /* folder, or NULL */
+    const lp_train_files *given, *given_test; /* these instead of dir's and test_dir's, or NULL */
     lp_train_files_options files;
     lp_train_data_options data; /* nchan is the model's */
     const char *model;          /* name or path; NULL: the bundled one; "none": from scratch */
