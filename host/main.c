@@ -20,6 +20,7 @@ static const struct {
     {"eval", lp_cmd_eval, "judge predicted label images against true ones"},
     {"merge", lp_cmd_merge, "another threshold or method for saved runs of many diameters"},
     {"view", lp_cmd_view, "a page to choose the threshold of a saved run by eye"},
+    {"crossval", lp_cmd_crossval, "train and judge on folds of labelled images"},
     {"convert", lp_cmd_convert, "convert models: Cellpose .pth <-> .h5"},
     {"info", lp_cmd_info, "show a model, an image or this machine"},
     {"synth", lp_cmd_synth, "make synthetic cryoEM micrographs of lipid nanoparticles"},
