@@ -138,7 +138,7 @@ void lp_crossval_scores_free(lp_crossval_scores *s);
 typedef struct {
     const lp_crossval_plan *plan;
     const lp_crossval_scores *scores;
-    const char *dir, *model; /* as they were named */
+    const char *dir, *model; /* paths; model NULL: from scratch */
 } lp_crossval_report;
 
 void lp_crossval_table(FILE *to, const lp_crossval_report *r);

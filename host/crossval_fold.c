@@ -21,7 +21,7 @@ typedef struct {
     const lp_crossval_plan *p;
     int fold;
     char dir[PATH_MAX], model[PATH_MAX + 16]; /* OUT/fold_K, OUT/fold_K/model.h5 */
-    char name[32];                       /* "fold 1 of 5" */
+    char name[32];                            /* "fold 1 of 5" */
     int *signal;
 } fold_run;
 
@@ -107,7 +107,7 @@ static lp_status segment(const fold_run *r, const char *sub, const lp_run_option
 {
     lp_run_options o = *given;
     lp_inputs in = {0};
-    char path[PATH_MAX + 32], base[PATH_MAX], sha256[65], folder[PATH_MAX + 16];
+    char path[PATH_MAX + 32], base[PATH_MAX], sha256[65], folder[PATH_MAX + 16], name[32];
     int i, code = 0, all = 0;
     lp_status st;
 
@@ -136,7 +136,9 @@ static lp_status segment(const fold_run *r, const char *sub, const lp_run_option
     }
     if (in.n < all) say(r, "%d of %d images have a saved run in %s\n", all - in.n, all, folder);
     if (!in.n) goto done;
-    o.model = o.model_name = r->model;
+    snprintf(name, sizeof name, "fold_%d/model.h5", r->fold + 1);
+    o.model = r->model;
+    o.model_name = name;
     o.model_sha256 = sha256;
     o.savedir = folder;
     o.page = 1;

@@ -37,7 +37,7 @@ static void head(FILE *f, const lp_crossval_report *r)
     lp_html_text(f, r->dir);
     fprintf(f, " &middot; %d images &middot; %lld particles &middot; %d folds &middot; from ", p->n,
             (long long)p->n_particles, p->n_folds);
-    lp_html_text(f, r->model);
+    lp_html_text(f, r->model ? r->model : "scratch");
     fprintf(f, " &middot; lipopose %s</p>\n", lp_version());
     fputs("<p class=sub>For each fold a model was trained on the images of the other folds and "
           "judged on the fold's own: plain Cellpose at the 5th, 50th and 95th percentile of the "

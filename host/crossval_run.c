@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -17,7 +16,6 @@
 #include "machine.h"
 #include "read_text.h"
 #include "run_options.h"
-#include "write_eval.h"
 
 typedef struct {
     const lp_crossval_options *o;
@@ -38,8 +36,27 @@ static void __attribute__((format(printf, 2, 3))) say(const job *j, const char *
     va_end(ap);
 }
 
+/* Crops are halved at every level but the last. */
+static lp_status check_crops(const job *j, lp_err *err)
+{
+    const lp_train_options *t = &j->o->train;
+    lp_weights *w = NULL;
+    int n = t->n_nbase, unit;
+    lp_status st;
+
+    if (j->model) {
+        if ((st = lp_weights_open(j->model, &w, err))) return st;
+        n = w->n_nbase;
+        lp_weights_free(&w);
+    }
+    unit = 1 << (n - 2);
+    return t->bsize % unit
+               ? lp_fail(err, LP_EARG, "--bsize %d: must be a multiple of %d", t->bsize, unit)
+               : LP_OK;
+}
+
 /* Everything that would fail for any fold, before the first one. */
-static lp_status check_options(job *j, lp_err *err)
+static lp_status check_options(const job *j, lp_err *err)
 {
     const lp_crossval_options *o = j->o;
     const int scratch = !j->model;
@@ -77,16 +94,28 @@ done:
     return st;
 }
 
-/* The first line in which the texts differ, without its indentation. */
+/* A line of a plan, without indentation, tabs and comma. */
+static void print_line(char *buf, size_t cap, const char *line)
+{
+    size_t n = 0;
+
+    for (; *line && *line != '\n' && n + 1 < cap; line++)
+        if (*line != '\t') buf[n++] = *line;
+    if (n && buf[n - 1] == ',') n--;
+    buf[n] = 0;
+}
+
+/* The first line in which the texts differ. */
 static void first_difference(const char *a, const char *b, char *buf, size_t cap)
 {
+    char there[120], now[120];
     size_t line = 0, i;
 
     for (i = 0; a[i] && a[i] == b[i]; i++)
         if (a[i] == '\n') line = i + 1;
-    a += line + strspn(a + line, " \t");
-    b += line + strspn(b + line, " \t");
-    snprintf(buf, cap, "%.*s there, %.*s now", (int)strcspn(a, "\n"), a, (int)strcspn(b, "\n"), b);
+    print_line(there, sizeof there, a + line);
+    print_line(now, sizeof now, b + line);
+    snprintf(buf, cap, "%s there, %s now", there, now);
 }
 
 /* Writes the plan, or finds that it is the one that lies there. */
@@ -137,7 +166,7 @@ static lp_status prepare(job *j, lp_err *err)
                      (st = lp_sha256_file(j->model, j->sha256, err))))
         return st;
     if ((st = lp_crossval_plan_new(&o->train, o->folds, &j->plan, err))) return st;
-    if ((st = check_options(j, err))) return st;
+    if ((st = check_crops(j, err)) || (st = check_options(j, err))) return st;
     slash = j->model ? strrchr(j->model, '/') : NULL;
     j->json = lp_crossval_plan_json(p, o,
                                     scratch ? "none"
@@ -168,28 +197,29 @@ static lp_status prepare(job *j, lp_err *err)
 static lp_status write_all(job *j, lp_err *err)
 {
     lp_crossval_scores s = {0};
-    const lp_crossval_report r = {&j->plan, &s, j->o->train.dir,
-                                  j->model ? j->model : "from scratch"};
-    char *text = NULL;
+    const lp_crossval_report r = {&j->plan, &s, j->o->train.dir, j->model};
+    char *text = NULL, *line;
     lp_status st = lp_crossval_score(&j->plan, j->merged, j->cellpose, &s, err);
 
     if (st) return st;
-    if (!lp_crossval_add_results(j->json, &r) || !(text = cJSON_Print(j->json))) {
+    if (!lp_crossval_add_results(j->json, &r) || !(text = cJSON_Print(j->json)) ||
+        !(line = realloc(text, strlen(text) + 2))) {
         st = lp_fail_mem(err, j->json_path, 1e5);
         goto done;
     }
+    strcat(text = line, "\n");
     if ((st = lp_crossval_page(j->page_path, &r, err)) ||
         (st = lp_atomic_write_file(j->json_path, text, strlen(text), err)))
         goto done;
     if (j->o->json) {
-        puts(text);
+        fputs(text, stdout);
     } else if (!j->o->train.quiet) {
         lp_crossval_table(stdout, &r);
         printf("\npage: %s; numbers: %s\n", j->page_path, j->json_path);
     }
     if (fflush(stdout)) st = lp_fail(err, LP_EIO, "standard output: %s", strerror(errno));
 done:
-    cJSON_free(text);
+    free(text);
     lp_crossval_scores_free(&s);
     return st;
 }
