@@ -93,8 +93,8 @@ static void against_threshold(FILE *f, const lp_crossval_scores *s, lp_cv_metric
         lp_cv_stat t = lp_cv_stat_of(fold, s->n_folds, m);
 
         mean[i] = t.mean;
-        lo[i] = fmax(0, t.mean - t.sd);
-        hi[i] = fmin(1, t.mean + t.sd);
+        lo[i] = isnan(t.mean) ? NAN : fmax(0, t.mean - t.sd); /* fmax would take the 0 */
+        hi[i] = isnan(t.mean) ? NAN : fmin(1, t.mean + t.sd);
         for (k = 0; k < s->n_folds; k++)
             if (fold[k].sum.n_pred) last = i;
     }

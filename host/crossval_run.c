@@ -121,7 +121,7 @@ static void first_difference(const char *a, const char *b, char *buf, size_t cap
 /* Writes the plan, or finds that it is the one that lies there. */
 static lp_status keep_plan(job *j, lp_err *err)
 {
-    char *text = cJSON_Print(j->json), *old = NULL, differ[600];
+    char *text = cJSON_Print(j->json), *old = NULL, *ended, differ[600];
     size_t n_old = 0;
     int there = !access(j->plan_path, F_OK);
     lp_status st = text ? LP_OK : lp_fail_mem(err, j->plan_path, 1e4);
@@ -136,6 +136,11 @@ static lp_status keep_plan(job *j, lp_err *err)
         goto done;
     }
     if ((st = lp_read_text(j->plan_path, 1 << 26, &old, &n_old, err))) goto done;
+    if (!(ended = realloc(old, n_old + 1))) {
+        st = lp_fail_mem(err, j->plan_path, (double)n_old);
+        goto done;
+    }
+    (old = ended)[n_old] = 0;
     if (strcmp(old, text)) {
         first_difference(old, text, differ, sizeof differ);
         st = lp_fail(err, LP_EARG,

@@ -21,6 +21,29 @@ void lp_train_order(int *order, uint64_t seed, uint32_t stream, int n_images, in
     }
 }
 
+void lp_train_order_weighted(int *order, uint64_t seed, uint32_t stream, const double *sum,
+                             int n_images, int n)
+{
+    lp_rng rng;
+    int i;
+
+    lp_rng_init(&rng, seed, stream, ORDER);
+    for (i = 0; i < n; i++) {
+        double u = lp_rng_uniform(&rng);
+        int lo = 0, hi = n_images - 1; /* the first whose sum is above u */
+
+        while (lo < hi) {
+            int mid = lo + (hi - lo) / 2;
+
+            if (sum[mid] > u)
+                hi = mid;
+            else
+                lo = mid + 1;
+        }
+        order[i] = lo;
+    }
+}
+
 void lp_train_crops(const lp_train_set *set, const lp_crops *c, uint32_t stream, const int *which,
                     int from, int n, float *x, float *target)
 {

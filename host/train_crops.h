@@ -16,6 +16,10 @@ typedef struct {
 /* order [n]: all n_images in random order where n is n_images, else n drawn with replacement. */
 void lp_train_order(int *order, uint64_t seed, uint32_t stream, int n_images, int n);
 
+/* n drawn with replacement; image i with sum[i] - sum[i-1] (train_probs.h). */
+void lp_train_order_weighted(int *order, uint64_t seed, uint32_t stream, const double *sum,
+                             int n_images, int n);
+
 /* Crops of images which [n] of the set, at places from .. from + n - 1 of the stream: x
  * [n][nchan][bsize][bsize], target [n][3][bsize][bsize] (train_augment.h). The same bits for any
  * number of threads and any batch. */

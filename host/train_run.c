@@ -17,6 +17,8 @@
 #include "train_crops.h"
 #include "train_curve.h"
 #include "train_init.h"
+#include "train_load.h"
+#include "train_size.h"
 
 #define TEST_STREAM 0x7e57u  /* the same crops each time */
 #define EPOCH_STREAM 0x10000 /* streams of epochs begin here */
@@ -33,6 +35,7 @@ typedef struct {
     float *x, *target; /* [batch] */
     double *each;      /* [batch] */
     int *order;        /* [max of per_epoch, per_test] */
+    double *probs;     /* [train.n] sums of weights, or NULL */
     double began, saved, said;
     int64_t done; /* images in this session */
     char *state, *csv, *png;
@@ -162,7 +165,10 @@ static lp_status one_epoch(run *r, lp_err *err)
     int n;
     lp_status st;
 
-    lp_train_order(r->order, r->o->seed, stream, r->train.n, r->per_epoch);
+    if (r->probs)
+        lp_train_order_weighted(r->order, r->o->seed, stream, r->probs, r->train.n, r->per_epoch);
+    else
+        lp_train_order(r->order, r->o->seed, stream, r->train.n, r->per_epoch);
     while (r->p.images < r->per_epoch) {
         n = r->per_epoch - r->p.images;
         if (n > r->o->batch_size) n = r->o->batch_size;
@@ -205,6 +211,31 @@ static lp_status checkpoint(run *r, lp_err *err)
     return st;
 }
 
+static int stopped(void)
+{
+    return lp_signals_stop() != 0;
+}
+
+/* --train_size: what comes after the last epoch, which is saved first. */
+static lp_status fit_size(run *r, lp_err *err)
+{
+    lp_train_size_options so = lp_train_size_defaults();
+    double correlation = NAN;
+    lp_status st;
+
+    if (!r->o->train_size) return LP_OK;
+    so.seed = r->o->seed;
+    so.threads = omp_get_max_threads();
+    so.stop = stopped;
+    if ((st = save_state(r, err))) return st;
+    st = lp_train_size(&r->train, &so, r->w, &correlation, err);
+    if (st == LP_ESIGNAL)
+        return lp_fail(err, st, "stopped after the last epoch: --resume fits the size model");
+    if (!st)
+        say(r, "size model: correlation %.3f with the logarithm of the diameter\n", correlation);
+    return st;
+}
+
 static lp_status epochs(run *r, lp_err *err)
 {
     lp_status st;
@@ -223,7 +254,8 @@ static lp_status epochs(run *r, lp_err *err)
         report(r, r->p.epoch == r->p.n_epochs);
     }
     if ((st = r->be->get(r->trainer, err)) || (st = lp_weights_check(r->w, r->o->out, err)) ||
-        (st = lp_selftest_fill(r->w, err)) || (st = save_model(r, r->o->out, err)))
+        (st = fit_size(r, err)) || (st = lp_selftest_fill(r->w, err)) ||
+        (st = save_model(r, r->o->out, err)))
         return st;
     unlink(r->state);
     return LP_OK;
@@ -249,7 +281,13 @@ static lp_status fingerprint(run *r, const char *model_sha, lp_err *err)
         (unsigned long long)r->train.digest, (unsigned long long)r->test.digest);
     for (i = 0; i < r->w->n_nbase && n < (int)sizeof text - 16; i++)
         n += snprintf(text + n, sizeof text - (size_t)n, "%d,", r->w->nbase[i]);
-    if (n >= (int)sizeof text - 16) return lp_fail(err, LP_EARG, "too many options");
+    if (r->o->train_size) n += snprintf(text + n, sizeof text - (size_t)n, "|size");
+    if (r->probs && n < (int)sizeof text - 80) {
+        n += snprintf(text + n, sizeof text - (size_t)n, "|probs ");
+        lp_sha256(r->probs, (size_t)r->train.n * sizeof *r->probs, text + n);
+        n += 64;
+    }
+    if (n >= (int)sizeof text - 80) return lp_fail(err, LP_EARG, "too many options");
     lp_sha256(text, (size_t)n, r->p.fingerprint);
     return LP_OK;
 }
@@ -305,52 +343,14 @@ static lp_status open_model(run *r, char **from, char *sha, lp_err *err)
     return st;
 }
 
-/* given: what to load, NULL: what is in dir. */
-static lp_status load_set(run *r, const char *dir, const lp_train_files_options *fo,
-                          const lp_train_files *given, int min_train_masks, lp_train_set *out,
-                          lp_err *err)
-{
-    lp_train_data_options d = r->o->data;
-    lp_train_files files = {0};
-    lp_status st;
-
-    d.nchan = r->nchan;
-    d.min_train_masks = min_train_masks;
-    if (!given && (st = lp_train_files_find(dir, fo, &files, err))) return st;
-    if (files.n_alone)
-        say(r, "%s: %d image%s without labels not used, e.g. %s\n", dir, files.n_alone,
-            files.n_alone == 1 ? "" : "s", files.alone);
-    if (files.n_orphans)
-        say(r, "%s: %d label file%s without image not used, e.g. %s\n", dir, files.n_orphans,
-            files.n_orphans == 1 ? "" : "s", files.orphan);
-    st = lp_train_set_load(given ? given : &files, &d, out, err);
-    if (!st && out->n_few)
-        say(r, "%s: %d image%s with fewer than %d particles not used (--min_train_masks)\n", dir,
-            out->n_few, out->n_few == 1 ? "" : "s", min_train_masks);
-    lp_train_files_free(&files);
-    return st;
-}
-
 static lp_status load_data(run *r, lp_err *err)
 {
     const lp_train_options *o = r->o;
-    lp_train_files_options fo = o->files;
-    lp_status st;
+    lp_status st = lp_train_load(o, r->nchan, &r->train, &r->test, &r->probs, err);
 
-    st = load_set(r, o->dir, &o->files, o->given, o->data.min_train_masks, &r->train, err);
     if (st) return st;
-    fo.labels = o->test_labels;
-    if (o->test_dir || o->given_test) {
-        st = load_set(r, o->test_dir, &fo, o->given_test, 0, &r->test, err);
-        if (st) return st;
-    }
     r->per_epoch = o->nimg_per_epoch ? o->nimg_per_epoch : r->train.n;
     r->per_test = o->nimg_test_per_epoch ? o->nimg_test_per_epoch : r->test.n;
-    say(r,
-        "%d images with %lld particles (diameter %.1f px; 5th to 95th percentile %.1f to %.1f)"
-        ", %d test images\n",
-        r->train.n, (long long)r->train.n_particles, r->train.diam_labels, r->train.diam_range[0],
-        r->train.diam_range[1], r->test.n);
     return LP_OK;
 }
 
@@ -410,6 +410,7 @@ static void clear(run *r)
     free(r->target);
     free(r->each);
     free(r->order);
+    free(r->probs);
     free(r->state);
     free(r->csv);
     free(r->png);

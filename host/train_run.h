@@ -21,6 +21,8 @@ typedef struct {
     const char *out;     /* MODEL.h5 */
     const char *licence; /* NULL: that of the model it starts from */
     lp_optim_options optim;
+    const char *probs; /* table of weights (train_probs.h), or NULL */
+    int train_size;    /* 1: fit a size model at the end (train_size.h) */
     double learning_rate, scale_range;
     int n_epochs, batch_size, bsize;
     int nimg_per_epoch, nimg_test_per_epoch; /* 0: each image once */

@@ -19,12 +19,20 @@ for k in 1 2 3; do mv "$tmp/d/labels/synth_000${k}_masks.tif" "$tmp/d/"; done
 run 2 "no --dir" train
 one_line "no --dir: one line"
 for o in "--n_epochs 0" "--batch_size x" "--nbase 2,8" "--nbase 2,8,9x" "--learning_rate -1" "--bsize 15" \
-    "--scale_range 3" "--precision bf16" "--train_size" "--seed -1" "here.tif"; do
+    "--scale_range 3" "--precision bf16" "--seed -1" "here.tif"; do
     tr_ 2 "$o" --dir "$tmp/d" $o
     one_line "$o: one line"
 done
 tr_ 3 "--backend cuda" --dir "$tmp/d" --backend cuda
 tr_ 3 "a model that is not there" --dir "$tmp/d" --model nosuch
+echo "a.tif,1" >"$tmp/few.csv"
+printf 'a,1\nb\n' >"$tmp/bad.csv"
+tr_ 2 "weights without an image" --dir "$tmp/d" --train_probs "$tmp/few.csv"
+says "weights without an image: named" "synth_0001.tif"
+tr_ 1 "weights that are none" --dir "$tmp/d" --train_probs "$tmp/bad.csv"
+says "weights that are none: where" "bad.csv: line 2"
+tr_ 1 "weights that are not there" --dir "$tmp/d" --train_probs "$tmp/none.csv"
+check "weights: nothing is made" test ! -e "$tmp/d/models"
 tr_ 1 "a folder that is not there" --dir "$tmp/none"
 check "a folder that is not there: not made" test ! -e "$tmp/none"
 tr_ 2 "a size that the network cannot take" --dir "$tmp/d" --bsize 33
@@ -57,6 +65,19 @@ check "the same again: same bytes" cmp "$tmp/d/models/whole.h5" "$tmp/m/again.h5
 tr_ 0 "another seed" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out seed --seed 1 --quiet
 check "another seed: another model" sh -c "! cmp -s '$tmp/m/again.h5' '$tmp/m/seed.h5'"
 tr_ 0 "from a model" --dir "$tmp/d" --model_name_out "$tmp/m/next" --pretrained_model "$tmp/m/seed.h5" --SGD 1
+
+# One image alone, by its weight, is not all three.
+printf 'name,weight\nsynth_0001,1\nsynth_0002,0\nsynth_0003.tif,0\n' >"$tmp/one.csv"
+tr_ 0 "weights" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out one --train_probs "$tmp/one.csv" --quiet
+check "weights: another model" sh -c "! cmp -s '$tmp/m/again.h5' '$tmp/m/one.h5'"
+# What is learnt at the end changes nothing before.
+tr_ 0 "--train_size" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out size --train_size
+says "--train_size: says how well it fits" "size model: correlation"
+check "--train_size: in the model" sh -c "'$lp' info '$tmp/m/size.h5' | grep -q 'size model *yes'"
+check "--train_size: its self-test" "$lp" info --check "$tmp/m/size.h5"
+check "--train_size: to PyTorch" "$lp" convert "$tmp/m/size.h5" "$tmp/size.pth"
+run 0 "--train_size: estimates a diameter" segment --model "$tmp/m/size.h5" --diameter 0 --savedir "$tmp/o" "$tmp/d/synth_0001.tif"
+check "--train_size: says which" grep -q "estimated)" "$tmp/err"
 
 run 0 "a command line of cellpose" --dir "$tmp/d" --train --use_gpu --verbose --chan 0 --chan2 0 --pretrained_model None \
     --nbase 2,8,16 --bsize 32 --n_epochs 2 --min_train_masks 1 --mask_filter _masks --model_name_out cp --learning_rate 0.1
