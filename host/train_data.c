@@ -177,18 +177,22 @@ static lp_status load(const lp_train_pair *p, const lp_train_data_options *o, lp
 {
     lp_image raw = {0}, im = {0};
     lp_labels lb = {0};
+    uint32_t flat = 0; /* notes of lp_normalize */
     lp_err why;
     lp_status st;
 
     if ((st = lp_read_image(p->image, 0, &raw, err))) return st;
     if ((st = lp_train_labels_read(p, raw.Ly, raw.Lx, &lb, err))) goto done;
     st = lp_channels_select(&raw, o->chan, o->chan2, o->nchan, &im, &why);
-    if (!st) st = lp_normalize(im.data, im.nchan, im.Ly, im.Lx, &o->normalize, NULL, &why);
+    if (!st) st = lp_normalize(im.data, im.nchan, im.Ly, im.Lx, &o->normalize, &flat, &why);
     if (st) {
         lp_fail(err, st, "%s: %s", p->image, why.msg);
         goto done;
     }
-    st = lp_train_image_make(p->image, im.data, im.nchan, &lb, out, areas, err);
+    if ((st = lp_train_image_make(p->image, im.data, im.nchan, &lb, out, areas, err))) goto done;
+    out->replaced = raw.replaced;
+    out->flat = (flat & 0xffff) != 0;
+    out->npages = raw.npages;
 done:
     lp_image_free(&raw);
     lp_image_free(&im);

@@ -18,7 +18,10 @@ typedef struct {
     uint8_t *inside; /* [Ly][Lx] 1 in a particle, owned */
     int16_t *flows;  /* [2][Ly][Lx] y, x, owned */
     int n_masks;
-    double diameter; /* median of its particles as Cellpose's utils.diameters, at least 5 px */
+    int64_t replaced; /* NaN or infinite pixels that became the mean */
+    int flat;         /* 1: too small a range of grey values, which normalisation makes 0 */
+    int npages;       /* of the file; the first is used */
+    double diameter;  /* median of its particles as Cellpose's utils.diameters, at least 5 px */
 } lp_train_image;
 
 typedef struct {

@@ -159,6 +159,9 @@ lp_status lp_train_files_find(const char *dir, const lp_train_files_options *o, 
     errno = 0;
     if (stat(dir, &sb) || !S_ISDIR(sb.st_mode))
         return lp_fail(err, LP_EIO, "%s: %s", dir, errno ? strerror(errno) : "is no folder");
+    errno = 0;
+    if (o->labels && (stat(o->labels, &sb) || !S_ISDIR(sb.st_mode)))
+        return lp_fail(err, LP_EIO, "%s: %s", o->labels, errno ? strerror(errno) : "is no folder");
     names[0] = (char *)(size_t)dir;
     if ((st = lp_inputs_find(names, 1, &io, &in, err))) return st;
     for (i = 0; i < in.n; i++)

@@ -17,6 +17,45 @@ say(const lp_train_options *o, const char *fmt, ...)
     va_end(ap);
 }
 
+static int has_nan(const lp_train_image *im)
+{
+    return im->replaced > 0;
+}
+
+static int is_flat(const lp_train_image *im)
+{
+    return im->flat;
+}
+
+static int is_stack(const lp_train_image *im)
+{
+    return im->npages > 1;
+}
+
+/* What may not be meant so: one line for each kind. */
+static void say_doubts(const lp_train_options *o, const lp_train_set *s)
+{
+    static const struct {
+        int (*is)(const lp_train_image *);
+        const char *what;
+    } doubt[] = {{has_nan, "with NaN or infinite pixels, which became the mean"},
+                 {is_flat, "whose grey values span less than 0.001, so that nothing is left"},
+                 {is_stack, "of several pages, of which the first is used"}};
+    size_t k;
+    int i, n, first = 0;
+
+    for (k = 0; k < sizeof doubt / sizeof *doubt; k++) {
+        for (i = s->n - 1, n = 0; i >= 0; i--)
+            if (doubt[k].is(&s->image[i])) {
+                first = i;
+                n++;
+            }
+        if (n)
+            say(o, "%d image%s %s, e.g. %s\n", n, n == 1 ? "" : "s", doubt[k].what,
+                s->image[first].name);
+    }
+}
+
 /* given: what to load, NULL: what is in dir. */
 static lp_status load_set(const lp_train_options *o, int nchan, const char *dir,
                           const lp_train_files_options *fo, const lp_train_files *given,
@@ -39,6 +78,7 @@ static lp_status load_set(const lp_train_options *o, int nchan, const char *dir,
     if (!st && out->n_few)
         say(o, "%s: %d image%s with fewer than %d particles not used (--min_train_masks)\n", dir,
             out->n_few, out->n_few == 1 ? "" : "s", min_train_masks);
+    if (!st) say_doubts(o, out);
     lp_train_files_free(&files);
     return st;
 }
@@ -78,6 +118,11 @@ lp_status lp_train_load(const lp_train_options *o, int nchan, lp_train_set *trai
         load_set(o, nchan, o->dir, &o->files, o->given, o->data.min_train_masks, &learn, err);
 
     if (st) return st;
+    if (!learn.n_particles) {
+        st = lp_fail(err, LP_EARG, "%s: no particle in any label: nothing to learn from",
+                     learn.image[0].name);
+        goto done;
+    }
     fo.labels = o->test_labels;
     if ((o->test_dir || o->given_test) &&
         (st = load_set(o, nchan, o->test_dir, &fo, o->given_test, 0, &judge, err)))

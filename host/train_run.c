@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -377,12 +378,15 @@ static lp_status allocate(run *r, lp_err *err)
 /* Names of the files, and what is there already. */
 static lp_status check_output(run *r, int *resume, lp_err *err)
 {
+    struct stat sb;
     int model, state;
 
     r->state = beside(r->o->out, ".state", 1);
     r->csv = beside(r->o->out, "_loss.csv", 0);
     r->png = beside(r->o->out, "_loss.png", 0);
     if (!r->state || !r->csv || !r->png) return lp_fail_mem(err, "names of files", 1);
+    if (!stat(r->o->out, &sb) && !S_ISREG(sb.st_mode))
+        return lp_fail(err, LP_EIO, "%s: is there and no file: give another name", r->o->out);
     model = !access(r->o->out, F_OK);
     state = !access(r->state, F_OK);
     *resume = r->o->resume && state;

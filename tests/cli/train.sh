@@ -48,6 +48,44 @@ cp "$tmp/d/synth_0002.tif" "$tmp/empty/"
 tr_ 2 "too few particles" --dir "$tmp/d" --min_train_masks 1000
 says "too few particles: says how many" "1000"
 
+tr_ 1 "labels in a folder that is not there" --dir "$tmp/d" --labels "$tmp/none"
+says "labels in a folder that is not there: named" "$tmp/none"
+mkdir -p "$tmp/dirty" "$tmp/f"
+image "$tmp/flat.png" flat 128 128
+"$lp" segment --quiet --model "$model" --no_overlay --savedir "$tmp/f" "$tmp/flat.png"
+cp "$tmp/d/synth_0001.tif" "$tmp/dirty/"
+cp "$tmp/f/flat_cp_masks.tif" "$tmp/dirty/synth_0001_masks.tif"
+tr_ 2 "labels without particles" --dir "$tmp/dirty"
+tr_ 2 "labels without particles, all wanted" --dir "$tmp/dirty" --min_train_masks 0
+says "labels without particles, all wanted: named" "synth_0001.tif"
+head -c 500 "$tmp/d/synth_0001_masks.tif" >"$tmp/dirty/synth_0001_masks.tif"
+tr_ 1 "labels cut short" --dir "$tmp/dirty"
+says "labels cut short: named" "synth_0001_masks.tif"
+cp "$tmp/d/synth_0001_masks.tif" "$tmp/dirty/"
+mkdir -p "$tmp/dirty/models/lipopose.h5"
+tr_ 1 "a folder of the model's name" --dir "$tmp/dirty" --overwrite
+says "a folder of the model's name: named" "lipopose.h5"
+image "$tmp/dirty/synth_0002.tif" nan 128 128
+image "$tmp/dirty/synth_0003.tif" faint 128 128 1 2
+cp "$tmp/d/synth_0002_masks.tif" "$tmp/d/synth_0003_masks.tif" "$tmp/dirty/"
+cp "$tmp/d/synth_0001.tif" "$tmp/dirty/alone.tif"
+cp "$tmp/d/synth_0003_masks.tif" "$tmp/dirty/orphan_masks.tif"
+tr_ 0 "images of many faults" --dir "$tmp/dirty" --savedir "$tmp/f" --n_epochs 1
+says "images of many faults: NaN" "1 image with NaN"
+says "images of many faults: faint" "1 image whose grey values"
+says "images of many faults: a stack" "1 image of several pages"
+says "images of many faults: without labels" "alone.tif"
+says "images of many faults: without image" "orphan_masks.tif"
+mkdir "$tmp/disk"
+if mount -t tmpfs -o size=64k none "$tmp/disk" 2>/dev/null; then
+    tr_ 1 "a small disk" --dir "$tmp/d" --savedir "$tmp/disk"
+    says "a small disk: says so" "No space left"
+    check "a small disk: nothing is left" sh -c "! ls -A '$tmp/disk' | grep ."
+    umount "$tmp/disk"
+else
+    skip "a small disk" "cannot mount one"
+fi
+
 tr_ 0 "a run" --dir "$tmp/d" --model_name_out whole --test_dir "$tmp/d" --json
 check "a run: model" "$lp" info --check "$tmp/d/models/whole.h5"
 check "a run: one record per epoch" sh -c "grep -c '\"train_loss\"' '$tmp/out' | grep -qx 4"
