@@ -61,6 +61,8 @@ static lp_status check(args *a, int has_threshold, lp_diameters *d, char *out, l
         r->session.precision = LP_PRECISION_BF16;
     else
         return lp_fail(err, LP_EARG, "--precision %s: choose auto, fp32 or bf16", a->precision);
+    if (r->session.gpu_device < 0)
+        return lp_fail(err, LP_EARG, "--gpu_device %d: GPUs count from 0", r->session.gpu_device);
     r->session.backend = a->backend;
     r->session.threads = t->threads;
     t->data.memory = 0.5 * lp_machine_memory();
