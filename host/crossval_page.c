@@ -74,7 +74,8 @@ static void means(FILE *f, const lp_crossval_scores *s)
         fputc('\n', f);
     }
     fputs("</table></div><p class=sub>The last column is the mean over the images of a fold, the "
-          "others count all its particles together.</p>\n",
+          "others count all its particles together. A fold in which nothing was found has no "
+          "precision, and then there is no mean: &ndash;.</p>\n",
           f);
 }
 

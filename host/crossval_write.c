@@ -49,7 +49,10 @@ void lp_crossval_table(FILE *to, const lp_crossval_report *r)
         for (k = 0; k < N_SHOWN; k++) cell(to, lp_cv_stat_of(s->row[i].fold, s->n_folds, shown[k]));
         fputc('\n', to);
     }
-    if (isnan(s->gain[0].mean) || isnan(s->gain[1].mean)) return;
+    if (isnan(s->gain[0].mean) || isnan(s->gain[1].mean)) {
+        fputs("\n-: a fold in which nothing was found has no precision\n", to);
+        return;
+    }
     gain(to, "\nmerged against Cellpose at the median, fold by fold: precision", s->gain[0],
          lp_cv_stat_of(median->fold, s->n_folds, LP_CV_PRECISION).mean, ",");
     gain(to, " recall", s->gain[1], lp_cv_stat_of(median->fold, s->n_folds, LP_CV_RECALL).mean,
