@@ -1,7 +1,6 @@
 #include "shard.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +104,7 @@ lp_status lp_shard_find(const char *text, char *(*env)(const char *), lp_shard *
     return LP_OK;
 }
 
-int lp_shard_of(const char *name, int count)
+uint64_t lp_shard_hash(const char *name)
 {
     uint64_t h = 14695981039346656037u;
 
@@ -113,6 +112,10 @@ int lp_shard_of(const char *name, int count)
     /* The low bits of FNV-1a alone are poor for names that differ in a digit. */
     h = (h ^ h >> 33) * 0xff51afd7ed558ccdu;
     h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
-    h ^= h >> 33;
-    return (int)(h % (uint64_t)count) + 1;
+    return h ^ h >> 33;
+}
+
+int lp_shard_of(const char *name, int count)
+{
+    return (int)(lp_shard_hash(name) % (uint64_t)count) + 1;
 }

@@ -7,6 +7,8 @@
 #ifndef LP_SHARD_H
 #define LP_SHARD_H
 
+#include <stdint.h>
+
 #include "status.h"
 
 typedef struct {
@@ -26,7 +28,10 @@ typedef struct {
  * array with gaps (--array=1,5), whose tasks cannot be numbered: the message says what to give. */
 lp_status lp_shard_find(const char *text, char *(*env)(const char *), lp_shard *out, lp_err *err);
 
-/* The shard, 1 .. count, of an image. FNV-1a with 64 bits, mixed by the end of MurmurHash3. */
+/* FNV-1a with 64 bits, mixed by the end of MurmurHash3. */
+uint64_t lp_shard_hash(const char *name);
+
+/* The shard, 1 .. count, of an image. */
 int lp_shard_of(const char *name, int count);
 
 #endif
