@@ -29,7 +29,7 @@ static int utf8_length(const unsigned char *s)
     return n;
 }
 
-static cJSON *text(const char *s)
+cJSON *lp_json_text(const char *s)
 {
     const unsigned char *p = (const unsigned char *)s;
     char *buf = malloc(4 * strlen(s) + 1), *w = buf;
@@ -55,7 +55,7 @@ static cJSON *text(const char *s)
 
 static cJSON *text_or_null(const char *s)
 {
-    return s ? text(s) : cJSON_CreateNull();
+    return s ? lp_json_text(s) : cJSON_CreateNull();
 }
 
 static cJSON *number(double v, int digits)
@@ -82,7 +82,7 @@ static int put_lists(cJSON *o, const lp_json_record *r)
     for (i = 0; i < r->n_stages && ok; i++)
         ok = put(seconds, r->stages[i].name, number(r->stages[i].seconds, 6));
     for (i = 0; i < r->n_outputs && ok; i++) {
-        cJSON *s = text(r->outputs[i]);
+        cJSON *s = lp_json_text(r->outputs[i]);
 
         ok = s && cJSON_AddItemToArray(outputs, s);
         if (!ok) cJSON_Delete(s);
@@ -122,10 +122,10 @@ lp_status lp_json_format(const lp_json_record *r, char **line, lp_err *err)
     char *s = NULL;
     int ok = o != NULL;
 
-    ok = ok && put(o, "file", text(r->file));
+    ok = ok && put(o, "file", lp_json_text(r->file));
     ok = ok && put(o, "page", number(r->page, 17));
     ok = ok && put(o, "status", cJSON_CreateString(r->error ? "failed" : "ok"));
-    ok = ok && put(o, "error", r->error ? text(r->error) : cJSON_CreateNull());
+    ok = ok && put(o, "error", r->error ? lp_json_text(r->error) : cJSON_CreateNull());
     ok = ok && put(o, "particles", number(r->particles < 0 ? NAN : (double)r->particles, 17));
     ok = ok && put(o, "diameter", number(r->diameter > 0 ? r->diameter : NAN, 9));
     ok = ok && put_diameters(o, r->found);

@@ -40,8 +40,13 @@ typedef struct {
     double peak_mib;      /* the most memory that the process had used until then; 0: null */
 } lp_json_record;
 
+struct cJSON;
+
 /* The most memory that this process has used so far, MiB; 0 unknown. */
 double lp_json_peak_mib(void);
+
+/* Text as a JSON string, bytes that are not UTF-8 as above; NULL without memory. */
+struct cJSON *lp_json_text(const char *s);
 
 /* A parsed record as a line again, now with "skipped":true; the caller frees; NULL without memory.
  */
