@@ -214,10 +214,11 @@ static int is_folder(const char *path)
 static lp_status take_shard(args *a, int one_file, lp_inputs *in, lp_err *err)
 {
     lp_shard *s = &a->run.shard;
-    lp_status st = lp_shard_find(a->shard ? a->shard : one_file ? "none" : NULL, getenv, s, err);
     int n = in->n;
+    lp_status st = lp_shard_find(a->shard ? a->shard : one_file ? "none" : NULL, getenv, s, err);
 
-    if (st || s->count == 1) return st;
+    /* What is expected is the list before it is cut. */
+    if (st || (st = lp_expected_write(in, err)) || s->count == 1) return st;
     lp_inputs_keep(in, s->index, s->count);
     if (!a->run.quiet)
         fprintf(stderr, "lipopose: shard %d/%d%s%s%s: %d of %d images%s\n", s->index, s->count,
@@ -423,7 +424,6 @@ int lp_cmd_segment(int argc, char **argv)
     } else {
         if ((st = lp_fingerprint(r, fingerprint, &err))) goto done;
         r->settings = fingerprint;
-        if ((st = lp_expected_write(&in, &err))) goto done;
         if ((st = take_shard(&a, n == 1 && !is_folder(names[0]), &in, &err))) goto done;
         if (in.n) code = lp_segment_run(&in, r);
     }
