@@ -233,9 +233,9 @@ lp_status lp_done_forget(const char *base, lp_err *err)
     /* After a power cut it must not be back beside new results. */
     *strrchr(path, '/') = 0;
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    return LP_OK;
+    if (fd < 0) return LP_OK;
+    if (fsync(fd) && errno == EIO) /* others: a file system that cannot flush folders */
+        st = lp_fail(err, LP_EIO, "%s: cannot write: %s; check the disk", path, strerror(errno));
+    close(fd);
+    return st;
 }

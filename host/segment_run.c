@@ -114,10 +114,13 @@ static void sum_up(lp_running *r)
     double s = omp_get_wtime() - r->started;
     int n = lp_signals_stop();
     char *line = NULL;
+    lp_err err;
 
     if (!o->no_summary && !o->quiet) lp_tally_print(&r->tally, o, s, o->json ? stderr : stdout);
-    if (o->settings && r->in->n && !lp_tally_json(&r->tally, s, n, &line, NULL))
-        lp_journal_add(r->in->item[0].base, &o->shard, line, NULL);
+    if (o->settings && r->in->n && !lp_tally_json(&r->tally, s, n, &line, NULL) &&
+        lp_journal_add(r->in->item[0].base, &o->shard, line, &err) &&
+        !(r->told & LP_TOLD_JOURNAL) && r->tally.done)
+        fprintf(stderr, "lipopose: the log of records has gaps: %s\n", err.msg);
     free(line);
     if (n)
         fprintf(stderr, "lipopose: stopped by signal %d with %d images done; %s\n", n,
