@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ static int fails(int fd, const char *what)
         close(m);
     }
     while (getenv("FAULT_HANG")) pause();
+    if (getenv("FAULT_KILL")) raise(SIGKILL);
     errno = number ? atoi(number) : EIO;
     return 1;
 }

@@ -28,9 +28,9 @@ faulty() {
     code=$?
     if [ -e "$tmp/mark" ]; then fired=1; else fired=0; fi
 }
-# Disk full (28) and errors of the disk (5) in turn; in a new folder, over results of other settings,
-# and with other settings over results that the next run would take for its own, were their record
-# still there.
+# Disk full (28) and errors of the disk (5) in turn, in a new folder and over results of other
+# settings; and kill -9, with other settings over results that the next run would take for its own,
+# were their record still there.
 k=1 fired=1
 while [ $fired -eq 1 ] && [ $k -le 200 ]; do
     d=$tmp/d
@@ -44,12 +44,16 @@ while [ $fired -eq 1 ] && [ $k -le 200 ]; do
         ;;
     2)
         cp -rp "$tmp/ref" "$d"
+        export FAULT_KILL=1
         faulty $k $e "$d" --min_size 25
+        unset FAULT_KILL
         ;;
     esac
     what="call $k fails"
     why=
-    if [ $fired -eq 1 ]; then
+    if [ $fired -eq 1 -a $((k % 3)) -eq 2 ]; then
+        [ $code -eq 137 ] || why="killed, but exit code $code"
+    elif [ $fired -eq 1 ]; then
         # What only the log, the lists or the lock of a run needs may fail in other ways, but is said.
         [ $code -eq 1 ] || [ $code -eq 0 ] || why="exit code $code"
         # Some file systems cannot flush folders: only an error of the disk counts.
@@ -57,8 +61,9 @@ while [ $fired -eq 1 ] && [ $k -le 200 ]; do
             why="exit code 0: $(cat "$tmp/mark" "$tmp/err" | head -c 200)"
     fi
     [ ! -d "$d" ] || "$tool" intact "$d" >"$tmp/check.out" 2>&1 || why="not whole: $(head -c 200 "$tmp/check.out")"
-    [ -z "$(find "$d" -name '.*.tmp' 2>/dev/null)" ] || why="temporary files: $(find "$d" -name '.*.tmp' | tr '\n' ' ')"
+    [ $code -eq 137 ] || [ -z "$(find "$d" -name '.*.tmp' 2>/dev/null)" ] || why="temporary files: $(find "$d" -name '.*.tmp' | tr '\n' ' ')"
     "$lp" segment --model "$model" $new --savedir "$d" "$tmp/a.png" >"$tmp/out2" 2>&1 || why="the next run: $(head -c 200 "$tmp/out2")"
+    [ -z "$(find "$d" -name '.*.tmp')" ] || why="temporary files after the next run: $(find "$d" -name '.*.tmp' | tr '\n' ' ')"
     [ -e "$d/a_autopick.star" ] || cp "$tmp/old/a_autopick.star" "$d"
     sums "$d" | cmp -s - "$tmp/ref.sums" || why="after the next run: other bytes"
     if [ -z "$why" ]; then ok "$what"; else bad "$what" "$why"; fi
