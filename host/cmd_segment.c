@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "calibrate.h"
 #include "commands.h"
 #include "diameters.h"
+#include "expected.h"
+#include "fingerprint.h"
 #include "inputs.h"
 #include "merge_text.h"
 #include "options.h"
@@ -22,7 +25,7 @@ typedef struct {
     lp_inputs_options find;
     const char *dir, *image_path, *model, *backend, *precision, *compat;
     const char *diameters, *method, *levels;
-    const char *settings, *calibrate, *target, *settings_out;
+    const char *settings, *calibrate, *target, *settings_out, *shard;
     double threshold;
     int all_channels, do_3d, help, version, verbose;
     double stitch_threshold, gpu_memory;
@@ -140,6 +143,7 @@ static lp_status check_calibrate(const args *a, int has_threshold, char *out, lp
     if (has_threshold)
         return lp_fail(err, LP_EARG, "--threshold and --calibrate: it finds the threshold");
     if (a->run.json) return lp_fail(err, LP_EARG, "--json: does not go with --calibrate");
+    if (a->shard) return lp_fail(err, LP_EARG, "--shard: does not go with --calibrate");
     if (!a->settings_out && !a->run.savedir)
         return lp_fail(err, LP_EARG, "--calibrate: needs --savedir or --settings_out FILE");
     if (!a->settings_out &&
@@ -198,9 +202,34 @@ static lp_status check_settings(const args *a, const lp_settings *set, const lp_
     return LP_OK;
 }
 
+static int is_folder(const char *path)
+{
+    struct stat s;
+
+    return !stat(path, &s) && S_ISDIR(s.st_mode);
+}
+
+/* Keeps this task's part of the images. one_file: a single file is named, which a script that runs
+ * once per file, as many job arrays do, does not want to be left out. */
+static lp_status take_shard(args *a, int one_file, lp_inputs *in, lp_err *err)
+{
+    lp_shard *s = &a->run.shard;
+    int n = in->n;
+    lp_status st = lp_shard_find(a->shard ? a->shard : one_file ? "none" : NULL, getenv, s, err);
+
+    /* What is expected is the list before it is cut. */
+    if (st || (st = lp_expected_write(in, err)) || s->count == 1) return st;
+    lp_inputs_keep(in, s->index, s->count);
+    if (!a->run.quiet)
+        fprintf(stderr, "lipopose: shard %d/%d%s%s%s: %d of %d images%s\n", s->index, s->count,
+                s->array ? " (" : "", s->array ? s->array : "", s->array ? ")" : "", in->n, n,
+                s->array ? "; --shard none takes all" : "");
+    return LP_OK;
+}
+
 int lp_cmd_segment(int argc, char **argv)
 {
-    args a = {.run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1}};
+    args a = {.run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1, .shard = {1, 1, NULL}}};
     lp_segment_options *s = &a.run.segment;
     lp_run_options *r = &a.run;
     char **names = calloc((size_t)argc + 2, sizeof *names), *model = NULL;
@@ -209,7 +238,7 @@ int lp_cmd_segment(int argc, char **argv)
     lp_err err = {0};
     lp_status st;
     lp_diameters diameters = {0};
-    char sha256[65] = "", out[PATH_MAX];
+    char sha256[65] = "", fingerprint[65], out[PATH_MAX];
     lp_settings set = {0}, now;
     const lp_settings *given = NULL;
     lp_calibrate cal = {0};
@@ -298,6 +327,11 @@ int lp_cmd_segment(int argc, char **argv)
              "star, box, cbox: y from the last row, as RELION reads TIFF"},
             {"save_flows", LP_OPT_ON, &r->save_flows, NULL, "flows as TIFF"},
             {"save_h5", LP_OPT_ON, &r->save_h5, NULL, "masks, flows and cellprob as HDF5"},
+            {"Runs", LP_OPT_GROUP, NULL, NULL, NULL},
+            {"overwrite", LP_OPT_ON, &r->overwrite, NULL,
+             "do again what an earlier run has done with the same settings"},
+            {"shard", LP_OPT_STRING, &a.shard, "I/N",
+             "only part I of N (that of the job array's task); none: all"},
             {"json", LP_OPT_ON, &r->json, NULL, "one JSON record per image on stdout"},
             {"quiet", LP_OPT_ON, &r->quiet, NULL, "only warnings and errors"},
             {"help", LP_OPT_ON, &a.help, NULL, "this list"},
@@ -377,8 +411,7 @@ int lp_cmd_segment(int argc, char **argv)
     if ((st = lp_inputs_find_model(name, &model, &err))) goto done;
     r->model = model;
     r->model_name = name ? name : "emps (bundled)";
-    if ((r->save_h5 || a.diameters || given) && (st = lp_sha256_file(model, sha256, &err)))
-        goto done;
+    if ((st = lp_sha256_file(model, sha256, &err))) goto done;
     r->model_sha256 = sha256;
     if (a.diameters || given) fill_settings(&a, name, &now);
     if (given && (st = check_settings(&a, given, &now, &err))) goto done;
@@ -389,7 +422,10 @@ int lp_cmd_segment(int argc, char **argv)
         cal.settings = now;
         code = lp_calibrate_run(&in, r, &cal);
     } else {
-        code = lp_segment_run(&in, r);
+        if ((st = lp_fingerprint(r, fingerprint, &err))) goto done;
+        r->settings = fingerprint;
+        if ((st = take_shard(&a, n == 1 && !is_folder(names[0]), &in, &err))) goto done;
+        if (in.n) code = lp_segment_run(&in, r);
     }
 done:
     if (st) code = fail(st, &err);

@@ -8,6 +8,7 @@
 #include "status.h"
 
 int lp_cmd_segment(int argc, char **argv);
+int lp_cmd_gather(int argc, char **argv);
 int lp_cmd_merge(int argc, char **argv);
 int lp_cmd_view(int argc, char **argv);
 int lp_cmd_convert(int argc, char **argv);

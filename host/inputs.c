@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "read.h"
+#include "shard.h"
 
 #define DEFAULT_MODEL "emps"
 
@@ -50,6 +51,7 @@ static const char *file_name(const char *path)
 static void free_item(lp_input *x)
 {
     free(x->path);
+    free(x->name);
     free(x->base);
     free(x->key);
 }
@@ -84,11 +86,13 @@ static lp_status add(lp_inputs *in, const char *path, const char *savedir, const
     need = dir + stem + strlen(path) + (savedir ? strlen(savedir) : 0) + strlen(below) + 8;
     memset(x, 0, sizeof *x);
     x->path = strdup(path);
+    x->name = malloc(strlen(below) + strlen(name) + 2);
     x->base = malloc(need);
-    if (!x->path || !x->base) {
+    if (!x->path || !x->name || !x->base) {
         free_item(x);
         return lp_fail_mem(err, "list of images", (double)need);
     }
+    sprintf(x->name, "%s%s%s", below, *below ? "/" : "", name);
     if (savedir)
         snprintf(x->base, need, "%s%s%s%s%.*s", savedir,
                  ends_with(savedir, strlen(savedir), "/") ? "" : "/", below, *below ? "/" : "",
@@ -274,6 +278,19 @@ lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, 
     }
     *out = in;
     return LP_OK;
+}
+
+void lp_inputs_keep(lp_inputs *in, int index, int count)
+{
+    int i, k = 0;
+
+    for (i = 0; i < in->n; i++) {
+        if (lp_shard_of(in->item[i].name, count) == index)
+            in->item[k++] = in->item[i];
+        else
+            free_item(&in->item[i]);
+    }
+    in->n = k;
 }
 
 void lp_inputs_free(lp_inputs *in)

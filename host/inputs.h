@@ -11,6 +11,7 @@
 typedef struct {
     char *path;
     char *key;  /* the same for inputs that would write the same files, see lp_inputs_find */
+    char *name; /* path below the folder that was given, or the file's own name: shard.h */
     char *base; /* savedir/stem, or the image's own folder/stem; results add _cp_masks.tif etc. */
 } lp_input;
 
@@ -33,6 +34,9 @@ typedef struct {
 lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, lp_inputs *out,
                          lp_err *err);
 void lp_inputs_free(lp_inputs *in);
+
+/* Keeps only the images of shard index of count (shard.h); there may be none. */
+void lp_inputs_keep(lp_inputs *in, int index, int count);
 
 /* Makes folder path and its parents; it is no error if it exists. LP_EIO where that fails, or
  * where it cannot be written to. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "number.h"
 
@@ -28,7 +29,7 @@ static int utf8_length(const unsigned char *s)
     return n;
 }
 
-static cJSON *text(const char *s)
+cJSON *lp_json_text(const char *s)
 {
     const unsigned char *p = (const unsigned char *)s;
     char *buf = malloc(4 * strlen(s) + 1), *w = buf;
@@ -50,6 +51,11 @@ static cJSON *text(const char *s)
     j = cJSON_CreateString(buf);
     free(buf);
     return j;
+}
+
+static cJSON *text_or_null(const char *s)
+{
+    return s ? lp_json_text(s) : cJSON_CreateNull();
 }
 
 static cJSON *number(double v, int digits)
@@ -76,7 +82,7 @@ static int put_lists(cJSON *o, const lp_json_record *r)
     for (i = 0; i < r->n_stages && ok; i++)
         ok = put(seconds, r->stages[i].name, number(r->stages[i].seconds, 6));
     for (i = 0; i < r->n_outputs && ok; i++) {
-        cJSON *s = text(r->outputs[i]);
+        cJSON *s = lp_json_text(r->outputs[i]);
 
         ok = s && cJSON_AddItemToArray(outputs, s);
         if (!ok) cJSON_Delete(s);
@@ -116,10 +122,10 @@ lp_status lp_json_format(const lp_json_record *r, char **line, lp_err *err)
     char *s = NULL;
     int ok = o != NULL;
 
-    ok = ok && put(o, "file", text(r->file));
+    ok = ok && put(o, "file", lp_json_text(r->file));
     ok = ok && put(o, "page", number(r->page, 17));
     ok = ok && put(o, "status", cJSON_CreateString(r->error ? "failed" : "ok"));
-    ok = ok && put(o, "error", r->error ? text(r->error) : cJSON_CreateNull());
+    ok = ok && put(o, "error", r->error ? lp_json_text(r->error) : cJSON_CreateNull());
     ok = ok && put(o, "particles", number(r->particles < 0 ? NAN : (double)r->particles, 17));
     ok = ok && put(o, "diameter", number(r->diameter > 0 ? r->diameter : NAN, 9));
     ok = ok && put_diameters(o, r->found);
@@ -127,9 +133,33 @@ lp_status lp_json_format(const lp_json_record *r, char **line, lp_err *err)
     ok = ok && put(o, "lx", number(r->Lx > 0 ? r->Lx : NAN, 17));
     ok = ok && put(o, "pixel_nm", number(r->pixel_nm > 0 ? r->pixel_nm : NAN, 9));
     ok = ok && put_lists(o, r);
+    ok = ok && put(o, "pages", number(r->pages > 0 ? r->pages : NAN, 17));
+    ok = ok && put(o, "only_page", number(r->only_page > 0 ? r->only_page : NAN, 17));
+    ok = ok && put(o, "bytes", number(r->mtime ? (double)r->bytes : NAN, 17));
+    ok = ok && put(o, "mtime", text_or_null(r->mtime));
+    ok = ok && put(o, "settings", text_or_null(r->settings));
+    ok = ok && put(o, "shard", text_or_null(r->shard));
+    ok = ok && put(o, "skipped", cJSON_CreateBool(r->skipped));
+    ok = ok && put(o, "wall_s", number(r->wall_s, 6));
+    ok = ok && put(o, "peak_mib", number(r->peak_mib > 0 ? r->peak_mib : NAN, 6));
     if (ok) s = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
     if (!s) return lp_fail_mem(err, "JSON record", 0);
     *line = s;
     return LP_OK;
+}
+
+double lp_json_peak_mib(void)
+{
+    struct rusage u;
+
+    return getrusage(RUSAGE_SELF, &u) ? 0 : (double)u.ru_maxrss / 1024; /* KiB on Linux */
+}
+
+char *lp_json_skipped(cJSON *record)
+{
+    cJSON *yes = cJSON_CreateTrue();
+
+    if (yes && !cJSON_ReplaceItemInObjectCaseSensitive(record, "skipped", yes)) cJSON_Delete(yes);
+    return cJSON_PrintUnformatted(record);
 }

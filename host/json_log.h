@@ -30,7 +30,28 @@ typedef struct {
     int n_stages;
     const char *const *outputs; /* [n_outputs] paths */
     int n_outputs;
+    int pages, only_page; /* of the file; the one that was asked for (1-based), 0: all -> null */
+    int64_t bytes;        /* of the file as it was read; with mtime NULL: null */
+    const char *mtime;    /* "SECONDS.NANOSECONDS" since 1970 */
+    const char *settings; /* SHA-256 of what defines the results (fingerprint.h); NULL: null */
+    const char *shard;    /* "2/4", or NULL */
+    int skipped;          /* 1: done by an earlier run, whose record this is */
+    double wall_s;        /* from reading to the last result; NaN: null */
+    double peak_mib;      /* the most memory that the process had used until then; 0: null */
 } lp_json_record;
+
+struct cJSON;
+
+/* The most memory that this process has used so far, MiB; 0 unknown. */
+double lp_json_peak_mib(void);
+
+/* Text as a JSON string, bytes that are not UTF-8 as above; NULL without memory. */
+struct cJSON *lp_json_text(const char *s);
+
+/* A parsed record as a line again, now with "skipped":true; the caller frees; NULL without memory.
+ */
+struct cJSON;
+char *lp_json_skipped(struct cJSON *record);
 
 /* *line: the record, one line without line end; the caller frees. LP_ENOMEM. */
 lp_status lp_json_format(const lp_json_record *r, char **line, lp_err *err);

@@ -17,6 +17,7 @@ static const struct {
 } commands[] = {
     {"segment", lp_cmd_segment, "find and outline particles in images or folders"},
     {"train", lp_cmd_train, "fine-tune a model on labelled images, or train one from scratch"},
+    {"gather", lp_cmd_gather, "one table of all shards of a run, and what is missing"},
     {"eval", lp_cmd_eval, "judge predicted label images against true ones"},
     {"merge", lp_cmd_merge, "another threshold or method for saved runs of many diameters"},
     {"view", lp_cmd_view, "a page to choose the threshold of a saved run by eye"},

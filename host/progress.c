@@ -202,7 +202,8 @@ void lp_progress_add_total(lp_progress *p, int64_t images, int64_t tiles)
     pthread_mutex_lock(&p->lock);
     p->s.images_total += images;
     p->s.tiles_total += tiles;
-    show(p, 0);
+    /* What is left away may be the last that there was. */
+    show(p, p->mode == LP_PROGRESS_TERMINAL && images < 0 && p->s.images == p->s.images_total);
     pthread_mutex_unlock(&p->lock);
 }
 

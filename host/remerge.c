@@ -1,10 +1,37 @@
 #include "remerge.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "done.h"
 #include "hdf5_lock.h"
 #include "run_files.h"
+
+/* Results of a merge are whole, but not those of segment's settings: segment makes its own again.
+ */
+static lp_status record(const char *base, const lp_saved_run *r, const lp_results *res, lp_err *err)
+{
+    lp_json_record rec = {.file = r->image,
+                          .page = r->page,
+                          .particles = res->n,
+                          .diameter = NAN,
+                          .Ly = res->Ly,
+                          .Lx = res->Lx,
+                          .pixel_nm = res->pixel_nm,
+                          .stages = res->stage,
+                          .n_stages = res->n_stages,
+                          .outputs = (const char *const *)res->output,
+                          .n_outputs = res->n_outputs,
+                          .wall_s = NAN,
+                          .peak_mib = lp_json_peak_mib()};
+    char *line = NULL;
+    lp_status st = lp_json_format(&rec, &line, err);
+
+    if (!st) st = lp_done_write(base, line, err);
+    free(line);
+    return st;
+}
 
 lp_status lp_remerge(const char *path, const char *base, const lp_run_options *o,
                      const lp_remerge_options *how, lp_results *res, lp_err *no_image, lp_err *err)
@@ -33,7 +60,9 @@ lp_status lp_remerge(const char *path, const char *base, const lp_run_options *o
     seg.Lx = m.Lx;
     seg.diameter = NAN;
     if (how->keep_run) many.layers = r.layers;
-    st = lp_results_write(base, r.image, r.page - 1, &im, &seg, &many, 0, o, res, err);
+    if ((st = lp_results_write(base, r.image, r.page - 1, &im, &seg, &many, 0, o, res, err)))
+        goto done;
+    if ((st = record(base, &r, res, err))) lp_results_free(res);
 done:
     lp_image_free(&im);
     lp_merged_free(&m);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../kernels/resize.h"
+#include "done.h"
 #include "hdf5_lock.h"
 #include "overlay.h"
 #include "run_files.h"
@@ -215,6 +216,7 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     int fits = 1;
     lp_status st;
 
+    if ((st = lp_done_forget(base, err))) goto done;
     if ((st = lp_results_plane(im, &o->segment, &mean, &plane, err))) goto done;
     if ((st = at_image_size(seg->cellprob, 1, seg, &own_prob, &cellprob, err))) goto done;
     if ((st = lp_measure_particles(&masks, plane, cellprob, seg->flow_error, seg->n, seg->diameter,

@@ -29,10 +29,10 @@ typedef struct {
 } lp_results_merged;
 
 /* Measures and writes what o asks for under base + "_cp_masks.tif" and so on; every file appears
- * whole or not at all. What lies under base from before: stale.h and
- * res->older. read: seconds that reading took. many: NULL for a single diameter;
- * else seg has neither flows nor cellprob. im without data: no intensities, no pictures. *res is
- * the caller's. */
+ * whole or not at all. An older record of base (done.h) goes first; the caller writes a new one.
+ * What lies under base from before: stale.h and res->older. read: seconds that reading took. many:
+ * NULL for a single diameter; else seg has neither flows nor cellprob. im without data: no
+ * intensities, no pictures. *res is the caller's. */
 lp_status lp_results_write(const char *base, const char *image, int page, const lp_image *im,
                            const lp_result *seg, const lp_results_merged *many, double read,
                            const lp_run_options *o, lp_results *res, lp_err *err);

@@ -5,165 +5,24 @@
 #include <math.h>
 #include <omp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "../kernels/resize.h"
-#include "json_log.h"
+#include "journal.h"
 #include "machine.h"
-#include "measure.h"
-#include "pilot.h"
-#include "progress.h"
 #include "read.h"
-#include "results.h"
 #include "run_options.h"
 #include "run_signals.h"
-#include "run_tiles.h"
+#include "run_tasks.h"
 #include "run_workers.h"
-#include "session.h"
 
-typedef struct {
-    const lp_inputs *in;
-    const lp_run_options *o;
-    lp_progress *progress;
-    double started;
-
-    pthread_mutex_t lock;           /* of what follows, and of stdout */
-    lp_run_tiles *tiles;            /* [in->n], or NULL: what the progress was told */
-    int next, page, npages;         /* the next task: page `page` (0-based) of input `next` */
-    int done, failed, stdout_error; /* the last an errno */
-    int empty, doubtful;            /* done, but nothing found; lp_results_doubtful */
-    int64_t particles;
-    double *diameters; /* [n_diameters] equivalent diameters of all particles, px */
-    int64_t n_diameters, room;
-} run;
-
-typedef struct {
-    run *r;
-    lp_session *session;
-    int tiles, total; /* of the current image, told to the progress so far */
-    int expected;     /* told before it began */
-} worker;
-
-/* Whether images are segmented at several diameters. */
-static int many(const lp_run_options *o)
-{
-    return o->n_diameters || o->auto_diameters;
-}
-
-static int on_tiles(void *user, int done, int total)
-{
-    worker *w = user;
-
-    if (done == 0) {
-        w->tiles = 0;
-        w->total = w->expected;
-        w->expected = 0;
-    }
-    if (total != w->total) lp_progress_add_total(w->r->progress, 0, total - w->total);
-    w->total = total;
-    lp_progress_tiles_done(w->r->progress, done - w->tiles);
-    w->tiles = done;
-    return lp_signals_stop() != 0;
-}
-
-/* The name as it may be printed: one line, nothing that a terminal would obey. */
-static void printable(char *out, size_t cap, const char *name)
-{
-    char *p;
-
-    snprintf(out, cap, "%s", name);
-    for (p = out; *p; p++)
-        if ((unsigned char)*p < 32 || *p == 127) *p = '?';
-}
-
-/* The same with the page, where there are several. */
-static void show_name(char *out, size_t cap, const char *path, int page, int npages)
-{
-    size_t n;
-
-    printable(out, cap, path);
-    n = strlen(out);
-    if (npages > 1) snprintf(out + n, cap - n, " page %d", page + 1);
-}
-
-/* Called with the lock held. */
-static void print_json(run *r, const char *line)
-{
-    if (r->stdout_error) return;
-    errno = 0;
-    if (puts(line) < 0 || fflush(stdout)) r->stdout_error = errno ? errno : EIO;
-}
-
-/* Prints a record, and keeps count. found: of several diameters, else without layers; may be NULL.
- * error is NULL where all went well. */
-static void record(run *r, const char *path, int page, int npages, const lp_results *res,
-                   const lp_diameters_result *found, const char *error)
-{
-    char shown[PATH_MAX], name[PATH_MAX + 32], text[PATH_MAX + 1200];
-    lp_json_record rec = {.file = path, .page = page + 1, .error = error, .particles = -1};
-    lp_err err;
-    char *line = NULL;
-    int64_t i;
-
-    printable(shown, sizeof shown, path);
-    show_name(name, sizeof name, path, page, npages);
-    if (res) {
-        rec.particles = res->n;
-        rec.diameter = res->diameter;
-        rec.Ly = res->Ly;
-        rec.Lx = res->Lx;
-        rec.pixel_nm = res->pixel_nm;
-        rec.stages = res->stage;
-        rec.n_stages = res->n_stages;
-        rec.outputs = (const char *const *)res->output;
-        rec.n_outputs = res->n_outputs;
-        rec.found = found->layers ? found : NULL;
-        snprintf(text, sizeof text, "%lld particle%s", (long long)res->n, res->n == 1 ? "" : "s");
-        if (r->o->segment.diameter == 0 && !many(r->o))
-            snprintf(text + strlen(text), 64, " (diameter %.1f px, estimated)", res->diameter);
-    } else {
-        /* Most messages begin with the path; those that do not get it. */
-        size_t n = strlen(shown);
-        int named = !strncmp(error, shown, n) && (error[n] == ':' || error[n] == ' ');
-
-        snprintf(text, sizeof text, "lipopose: %s%s%s", named ? "" : name, named ? "" : ": ",
-                 error);
-    }
-    pthread_mutex_lock(&r->lock);
-    if (res) {
-        r->done++;
-        r->empty += res->n == 0;
-        r->doubtful += lp_results_doubtful(res);
-        r->particles += res->n;
-        if (r->n_diameters + res->n > r->room) {
-            int64_t room = (r->n_diameters + res->n) * 2;
-            double *d = realloc(r->diameters, (size_t)room * sizeof *d);
-
-            if (d) {
-                r->diameters = d;
-                r->room = room;
-            }
-        }
-        for (i = 0; i < res->n && r->n_diameters < r->room; i++)
-            r->diameters[r->n_diameters++] = res->particle[i].diameter;
-    } else {
-        r->failed++;
-    }
-    if (r->o->json && lp_json_format(&rec, &line, &err) == LP_OK) print_json(r, line);
-    pthread_mutex_unlock(&r->lock);
-    free(line);
-    if (res) {
-        lp_progress_image_done(r->progress, name, text);
-    } else {
-        lp_progress_message(r->progress, text);
-        lp_progress_image_done(r->progress, name, NULL);
-    }
-}
+#define GRACE 8.0 /* s from a signal to the end, whatever is being done */
 
 /* The next task; 0 where there is none. Files are opened here only to count their pages. */
-static int take(run *r, const lp_input **input, int *page, int *npages, int *expected)
+static int take(lp_running *r, lp_run_task *t)
 {
     lp_err err;
     int got = 0;
@@ -193,198 +52,112 @@ static int take(run *r, const lp_input **input, int *page, int *npages, int *exp
             }
         }
         if (!bad) {
-            *input = x;
-            *page = r->page++;
-            *npages = r->npages;
-            *expected = r->tiles && *page < r->tiles[r->next].pages ? r->tiles[r->next].tiles : 0;
-            if (r->o->page && r->tiles) *expected = r->tiles[r->next].tiles;
+            *t = (lp_run_task){x, r->page++, r->npages, 0};
+            if (r->tiles && (r->o->page || t->page < r->tiles[r->next].pages))
+                t->expected = r->tiles[r->next].tiles;
             got = 1;
         }
         if (bad && r->tiles) {
-            lp_run_tiles t = r->tiles[r->next];
+            lp_run_tiles told = r->tiles[r->next];
 
-            lp_progress_add_total(r->progress, 1 - t.pages, -(int64_t)t.pages * t.tiles);
+            lp_progress_add_total(r->progress, 1 - told.pages, -(int64_t)told.pages * told.tiles);
         }
         if (bad || r->o->page || r->page >= r->npages) {
             r->next++;
             r->page = r->npages = 0;
         }
         pthread_mutex_unlock(&r->lock);
-        if (bad) record(r, x->path, 0, 1, NULL, NULL, err.msg);
+        if (bad) {
+            lp_done_input input = lp_done_look(x->path);
+
+            lp_run_fail(r, &(lp_run_task){x, 0, 1, 0}, x->base, &input, NAN, err.msg);
+        }
     }
     return 1;
 }
 
-static void warn(run *r, const char *name, const lp_image *im, const lp_result *res)
+/* A task that was put off; waits a moment, as it may still be with the other process. */
+static int take_later(lp_running *r, lp_run_task *t)
 {
-    char path[PATH_MAX], text[PATH_MAX + 200];
+    int got = 0;
 
-    printable(path, sizeof path, name);
-
-    if (im->replaced) {
-        snprintf(text, sizeof text,
-                 "lipopose: %s: %lld NaN or infinite pixels were replaced by the mean", path,
-                 (long long)im->replaced);
-        lp_progress_message(r->progress, text);
+    pthread_mutex_lock(&r->lock);
+    if (r->n_later && !lp_signals_stop()) {
+        *t = r->later[0];
+        memmove(r->later, r->later + 1, (size_t)--r->n_later * sizeof *r->later);
+        got = 1;
     }
-    if (res->flat_channels) {
-        snprintf(text, sizeof text,
-                 "lipopose: %s: grey values span less than 0.001, which Cellpose's normalisation "
-                 "takes for an empty image; scale them or give --lowhigh",
-                 path);
-        lp_progress_message(r->progress, text);
+    pthread_mutex_unlock(&r->lock);
+    if (got) {
+        if (!r->o->quiet)
+            lp_run_tell_once(r, LP_TOLD_WAITING,
+                             "lipopose: waiting for images that another process is working on");
+        nanosleep(&(struct timespec){0, 100000000}, NULL);
     }
-}
-
-static void say_choice(run *r, const char *path, int page, int npages, const lp_diameters_result *f)
-{
-    char name[PATH_MAX + 32], what[200], text[PATH_MAX + 300];
-
-    if (r->o->quiet) return;
-    show_name(name, sizeof name, path, page, npages);
-    lp_pilot_tell(what, sizeof what, f);
-    snprintf(text, sizeof text, "%s: %s", name, what);
-    lp_progress_message(r->progress, text);
-}
-
-/* The image at all diameters, merged: *seg has masks and times. */
-static lp_status segment_all(worker *w, const lp_image *im, const lp_segment_options *so,
-                             lp_result *seg, lp_diameters_result *found, lp_merged *merged,
-                             lp_err *err)
-{
-    const lp_run_options *o = w->r->o;
-    lp_status st =
-        o->auto_diameters
-            ? lp_segment_auto(w->session, im->data, im->nchan, im->Ly, im->Lx, so, found, err)
-            : lp_segment_diameters(w->session, im->data, im->nchan, im->Ly, im->Lx, so,
-                                   o->diameters, o->n_diameters, found, err);
-
-    if (st || (st = lp_session_merge(w->session, found->layers, &o->merge, merged, err))) return st;
-    seg->Ly = merged->Ly;
-    seg->Lx = merged->Lx;
-    seg->n = merged->n;
-    seg->diameter = NAN;
-    seg->ntiles = found->ntiles;
-    seg->flat_channels = found->flat_channels;
-    memcpy(seg->seconds, found->seconds, sizeof seg->seconds);
-    seg->masks = merged->masks;
-    merged->masks = NULL;
-    return LP_OK;
-}
-
-static void one_image(worker *w, const lp_input *x, int page, int npages)
-{
-    run *r = w->r;
-    lp_segment_options so = r->o->segment;
-    lp_image im = {0};
-    lp_result seg = {0};
-    lp_results res = {0};
-    lp_diameters_result found = {0};
-    lp_merged merged = {0};
-    lp_results_merged merge;
-    char base[PATH_MAX];
-    double t = omp_get_wtime(), read;
-    lp_err err;
-    lp_status st;
-
-    w->tiles = w->total = 0;
-    lp_progress_image_start(r->progress, x->path);
-    so.on_tiles = on_tiles;
-    so.user = w;
-    if ((st = lp_read_image(x->path, page, &im, &err))) goto done;
-    read = omp_get_wtime() - t;
-    if (r->o->pixel_nm > 0) im.pixel_nm = r->o->pixel_nm;
-    st = many(r->o) ? segment_all(w, &im, &so, &seg, &found, &merged, &err)
-                    : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
-    if (st) goto done;
-    warn(r, x->path, &im, &seg);
-    if (r->o->auto_diameters) say_choice(r, x->path, page, npages, &found);
-    if (npages > 1)
-        snprintf(base, sizeof base, "%s_p%04d", x->base, page + 1);
-    else
-        snprintf(base, sizeof base, "%s", x->base);
-    merge = (lp_results_merged){found.layers, &merged, NULL};
-    st = lp_results_write(base, x->path, page, &im, &seg, many(r->o) ? &merge : NULL, read, r->o,
-                          &res, &err);
-    if (!st && *res.older && !r->o->quiet) {
-        char name[PATH_MAX], text[PATH_MAX + 800];
-
-        printable(name, sizeof name, base);
-        snprintf(text, sizeof text, "lipopose: %s: %s", name, res.older);
-        lp_progress_message(r->progress, text);
-    }
-    if (!st && r->o->on_done) {
-        pthread_mutex_lock(&r->lock);
-        r->o->on_done(r->o->user, base);
-        pthread_mutex_unlock(&r->lock);
-    }
-done:
-    if (st && st != LP_ESIGNAL) /* what will not be done */
-        lp_progress_add_total(r->progress, 0, w->tiles - w->total - w->expected);
-    if (st == LP_ESIGNAL) /* dropped, neither done nor failed */
-        ;
-    else
-        record(r, x->path, page, npages, st ? NULL : &res, &found, st ? err.msg : NULL);
-    lp_results_free(&res);
-    lp_result_free(&seg);
-    lp_layers_free(&found.layers);
-    lp_merged_free(&merged);
-    lp_image_free(&im);
+    return got;
 }
 
 static void *work(void *arg)
 {
-    worker *w = arg;
-    const lp_input *x;
-    int page, npages;
+    lp_run_worker *w = arg;
+    lp_run_task t;
 
-    while (take(w->r, &x, &page, &npages, &w->expected)) one_image(w, x, page, npages);
+    while (take(w->r, &t)) lp_run_do(w, &t);
+    while (take_later(w->r, &t)) lp_run_do(w, &t);
     return NULL;
 }
 
-static int compare_double(const void *a, const void *b)
+/* The end of a run, also of one that is cut off. */
+static void sum_up(lp_running *r)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    const lp_run_options *o = r->o;
+    double s = omp_get_wtime() - r->started;
+    int n = lp_signals_stop();
+    char *line = NULL;
+    lp_err err;
 
-    return x < y ? -1 : x > y;
+    if (!o->no_summary && !o->quiet) lp_tally_print(&r->tally, o, s, o->json ? stderr : stdout);
+    if (o->settings && r->in->n && !lp_tally_json(&r->tally, s, n, &line, NULL) &&
+        lp_journal_add(r->in->item[0].base, &o->shard, line, &err) &&
+        !(r->told & LP_TOLD_JOURNAL) && r->tally.done)
+        fprintf(stderr, "lipopose: the log of records has gaps: %s\n", err.msg);
+    free(line);
+    if (n)
+        fprintf(stderr, "lipopose: stopped by signal %d with %d images done; %s\n", n,
+                r->tally.done, o->settings || o->no_summary ? "a rerun goes on from there" : "a rerun starts over");
 }
 
-static void closing_line(run *r)
+/* Ends the process when it has not ended GRACE seconds after a signal: files are whole or not
+ * there at any moment, and claims are the kernel's. */
+static void *guard(void *arg)
 {
-    FILE *to = r->o->json ? stderr : stdout;
-    double s = omp_get_wtime() - r->started;
+    lp_running *r = arg;
+    double since = 0;
 
-    if (r->o->quiet) return;
-    fprintf(to, "%d image%s: %lld particle%s", r->done, r->done == 1 ? "" : "s",
-            (long long)r->particles, r->particles == 1 ? "" : "s");
-    if (r->n_diameters) {
-        qsort(r->diameters, (size_t)r->n_diameters, sizeof *r->diameters, compare_double);
-        fprintf(to, ", median diameter %.1f px", r->diameters[r->n_diameters / 2]);
+    pthread_mutex_lock(&r->lock);
+    while (!r->finished) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        if (lp_signals_stop() && since == 0) since = (double)t.tv_sec;
+        if (since > 0 && (double)t.tv_sec - since >= GRACE) {
+            sum_up(r);
+            signal(lp_signals_stop(), SIG_DFL);
+            raise(lp_signals_stop());
+        }
+        t.tv_nsec += 200000000;
+        if (t.tv_nsec >= 1000000000) {
+            t.tv_nsec -= 1000000000;
+            t.tv_sec++;
+        }
+        pthread_cond_timedwait(&r->end, &r->lock, &t);
     }
-    fprintf(to, ", %.1f s", s);
-    if (r->failed) fprintf(to, "; %d failed", r->failed);
-    if (r->done)
-        fprintf(to, "; results: %s%s*_cp_masks.tif, *_particles.csv%s",
-                r->o->savedir ? r->o->savedir : "beside the images: ", r->o->savedir ? "/" : "",
-                r->o->save_overlay ? ", *_overlay.png" : "");
-    fputc('\n', to);
-    if (r->empty) {
-        fprintf(to, "nothing found in %d of %d: ", r->empty, r->done);
-        if (!many(r->o) && r->o->segment.diameter > 0)
-            fprintf(to, "is --diameter %g right? Try --diameters auto, ", r->o->segment.diameter);
-        fprintf(to, "--cellprob_threshold -2, or a model for this kind of image\n");
-    }
-    if (r->doubtful)
-        fprintf(
-            to,
-            "%d of %d may hold noise instead of particles (median flow error above %g): look at "
-            "the overlay; a higher threshold or a model for this kind of image may help\n",
-            r->doubtful, r->done, LP_RESULTS_NOISE);
-    fflush(to);
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
 }
 
 /* All that is to be done, as far as it is known. */
-static void tell_total(run *r, const lp_session *s)
+static void tell_total(lp_running *r, const lp_session *s)
 {
     int64_t pages = 0, tiles = 0;
     int i;
@@ -400,15 +173,21 @@ static void tell_total(run *r, const lp_session *s)
 
 int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
 {
-    run r = {.in = in, .o = o, .started = omp_get_wtime()};
+    lp_running r = {.in = in, .o = o, .started = omp_get_wtime()};
     lp_session_options so = o->session;
     int threads = so.threads > 0 ? so.threads : lp_machine_threads(), n, i, nw = 0, code = 0;
-    pthread_t *thread = NULL;
-    worker *w = NULL;
+    pthread_t *thread = NULL, guard_thread;
+    int guarded = 0;
+    pthread_condattr_t attr;
+    lp_run_worker *w = NULL;
     lp_err err;
     lp_status st;
 
     pthread_mutex_init(&r.lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&r.end, &attr);
+    pthread_condattr_destroy(&attr);
     lp_signals_catch();
     n = lp_run_workers(in, o, threads, 30);
     so.threads = threads / n > 0 ? threads / n : 1;
@@ -420,7 +199,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     }
     nw = n;
     if ((st = lp_session_open(o->model, &so, &w[0].session, &err))) goto done;
-    if ((st = lp_run_options_try(w[0].session, &o->segment, many(o), &err))) goto done;
+    if ((st = lp_run_options_try(w[0].session, &o->segment, lp_run_many(o), &err))) goto done;
     for (i = 1; i < n && !st; i++) st = lp_session_share(w[0].session, &w[i].session, &err);
     if (st) goto done;
     r.progress = lp_progress_new(stderr, o->quiet ? LP_PROGRESS_QUIET : LP_PROGRESS_AUTO);
@@ -440,26 +219,29 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
         lp_progress_message(r.progress, text);
     }
     tell_total(&r, w[0].session);
+    if (o->settings) lp_leftovers_find(in, &r.leftovers);
+    guarded = !pthread_create(&guard_thread, NULL, guard, &r);
     for (i = 0; i < n; i++) w[i].r = &r;
     for (i = 1; i < n; i++)
         if (pthread_create(&thread[i], NULL, work, &w[i])) break;
     n = i;
     work(&w[0]);
     for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
+    pthread_mutex_lock(&r.lock);
+    r.finished = 1;
+    pthread_cond_signal(&r.end);
+    pthread_mutex_unlock(&r.lock);
+    if (guarded) pthread_join(guard_thread, NULL);
     lp_signals_leave();
     lp_progress_free(&r.progress);
-    if (!o->no_summary) closing_line(&r);
-    if (r.failed) code = 1;
+    sum_up(&r);
+    if (r.tally.failed) code = 1;
     if (r.stdout_error) {
         fprintf(stderr, "lipopose: JSON records are missing: cannot write to standard output: %s\n",
                 strerror(r.stdout_error));
         code = 1;
     }
-    if (lp_signals_stop()) {
-        fprintf(stderr, "lipopose: stopped by signal %d with %d images done%s\n", lp_signals_stop(),
-                r.done, o->no_summary ? "" : "; a rerun starts over");
-        code = 128 + lp_signals_stop();
-    }
+    if (lp_signals_stop()) code = 128 + lp_signals_stop();
 done:
     if (st) {
         fprintf(stderr, "lipopose: %s\n", err.msg);
@@ -469,7 +251,10 @@ done:
     free(w);
     free(thread);
     free(r.tiles);
-    free(r.diameters);
+    free(r.later);
+    lp_tally_free(&r.tally);
+    lp_leftovers_free(&r.leftovers);
+    pthread_cond_destroy(&r.end);
     pthread_mutex_destroy(&r.lock);
     return code;
 }

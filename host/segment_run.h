@@ -2,7 +2,11 @@
  *
  * Workers take images (and pages of stacks) from one list; each reads, segments, measures
  * and writes on its own, so reading and writing overlap with computing. A failing image is
- * recorded and the others go on. */
+ * recorded and the others go on. What an earlier run has done with the same settings is skipped
+ * (done.h); what another process is doing now is left to the end, and done then if that one failed
+ * (claim.h).
+ *
+ * A signal drops the images at hand, at the latest 8 s later together with the process. */
 #ifndef LP_SEGMENT_RUN_H
 #define LP_SEGMENT_RUN_H
 
@@ -10,6 +14,7 @@
 
 #include "inputs.h"
 #include "lipopose.h"
+#include "shard.h"
 
 typedef struct {
     lp_segment_options segment; /* on_tiles and user are not used */
@@ -27,6 +32,9 @@ typedef struct {
     int save_flows, save_h5, ids;
     int save_star, save_box, save_cbox, save_topaz, save_geojson;
     int box_size, flip_y; /* of coordinates: write_coords.h */
+    const char *settings; /* fingerprint.h; NULL: no records, nothing is skipped (done.h) */
+    int overwrite;        /* 1: also what an earlier run has done */
+    lp_shard shard;       /* which the inputs are; to say so in records */
     int json;             /* one record per image to stdout */
     int quiet;
     int no_summary; /* 1: no closing line */

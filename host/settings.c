@@ -393,11 +393,10 @@ static void put_fields(cJSON *j, const field *f, int n, const lp_settings *s)
     }
 }
 
-lp_status lp_settings_write(const char *path, const lp_settings *s, lp_err *err)
+lp_status lp_settings_format(const lp_settings *s, char **text_, lp_err *err)
 {
     cJSON *j = cJSON_CreateObject(), *in;
     char *out, *line = NULL;
-    lp_status st;
 
     cJSON_AddStringToObject(j, "format", FORMAT);
     cJSON_AddNumberToObject(j, "version", VERSION);
@@ -426,8 +425,21 @@ lp_status lp_settings_write(const char *path, const lp_settings *s, lp_err *err)
     }
     out = cJSON_Print(j);
     cJSON_Delete(j);
-    if (out && (line = realloc(out, strlen(out) + 2))) strcat(out = line, "\n");
-    st = line ? lp_atomic_write_file(path, line, strlen(line), err) : lp_fail_mem(err, path, 1e4);
+    if (!out || !(line = realloc(out, strlen(out) + 2))) {
+        free(out);
+        return lp_fail_mem(err, "settings", 1e4);
+    }
+    strcat(line, "\n");
+    *text_ = line;
+    return LP_OK;
+}
+
+lp_status lp_settings_write(const char *path, const lp_settings *s, lp_err *err)
+{
+    char *out = NULL;
+    lp_status st = lp_settings_format(s, &out, err);
+
+    if (!st) st = lp_atomic_write_file(path, out, strlen(out), err);
     free(out);
     return st;
 }

@@ -41,6 +41,8 @@ typedef struct {
 lp_status lp_settings_parse(const char *text, size_t n, lp_settings *out, lp_err *err);
 /* The same for a file; LP_EIO where it cannot be read. */
 lp_status lp_settings_read(const char *path, lp_settings *out, lp_err *err);
+/* What lp_settings_write writes; *text is the caller's, to free(). LP_ENOMEM. */
+lp_status lp_settings_format(const lp_settings *s, char **text, lp_err *err);
 /* Whole or not at all. */
 lp_status lp_settings_write(const char *path, const lp_settings *s, lp_err *err);
 void lp_settings_free(lp_settings *s); /* NULL and empty are fine; clears *s */

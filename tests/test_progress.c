@@ -115,8 +115,16 @@ static void json_record(void **state)
                         .stages = stages,
                         .n_stages = 2,
                         .outputs = outputs,
-                        .n_outputs = 2};
-    char *s = NULL;
+                        .n_outputs = 2,
+                        .pages = 3,
+                        .bytes = 123456789012,
+                        .mtime = "1700000000.000000001",
+                        .settings = "ab",
+                        .shard = "2/4",
+                        .wall_s = 1.5,
+                        .peak_mib = 100.25};
+    char *s = NULL, *skipped;
+    cJSON *j;
 
     (void)state;
     assert_int_equal(lp_json_format(&r, &s, NULL), LP_OK);
@@ -124,7 +132,16 @@ static void json_record(void **state)
                            "\"particles\":25,\"diameter\":30.5,"
                            "\"diameters\":null,\"pilot\":null,\"ly\":512,\"lx\":564,"
                            "\"pixel_nm\":0.100000001,\"seconds\":{\"read\":0.0125,\"net\":1.5},"
-                           "\"outputs\":[\"out/a_cp_masks.tif\",\"out/a_particles.csv\"]}");
+                           "\"outputs\":[\"out/a_cp_masks.tif\",\"out/a_particles.csv\"],"
+                           "\"pages\":3,\"only_page\":null,\"bytes\":123456789012,"
+                           "\"mtime\":\"1700000000.000000001\",\"settings\":\"ab\","
+                           "\"shard\":\"2/4\",\"skipped\":false,\"wall_s\":1.5,"
+                           "\"peak_mib\":100.25}");
+    j = cJSON_Parse(s);
+    skipped = lp_json_skipped(j);
+    cJSON_Delete(j);
+    assert_non_null(strstr(skipped, "\"skipped\":true,\"wall_s\":1.5"));
+    free(skipped);
     free(s);
 }
 
@@ -135,6 +152,7 @@ static void json_failure_and_odd_names(void **state)
                             "d\xc3\xa9j\xe0 \"x\"\n\xed\xa0\x80\xf4\x90\x80\x80\xc0\xaf\xe2\x82",
                         .error = "cannot read '\xff'",
                         .particles = -1,
+                        .wall_s = NAN,
                         .diameter = NAN,
                         .stages = &nan,
                         .n_stages = 1};

@@ -18,6 +18,7 @@
 #include <zip.h>
 
 #include "cone_model.h"
+#include "host/done.h"
 #include "host/read.h"
 #include "host/write_png.h"
 
@@ -266,6 +267,30 @@ static int check_file(const char *path)
     return st ? fail(path, err.msg) : 0;
 }
 
+/* Records can be read, and where one says that its image is done, the results are there. */
+static int check_records(const char *dir)
+{
+    char path[4096];
+    struct dirent *e;
+    int bad = 0;
+    DIR *d;
+
+    snprintf(path, sizeof path, "%s/" LP_DONE_FOLDER, dir);
+    if (!(d = opendir(path))) return fail(path, "no such folder");
+    while ((e = readdir(d))) {
+        lp_done r;
+
+        if (e->d_name[0] == '.' || !ends(e->d_name, ".json")) continue;
+        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        path[strlen(path) - 5] = 0;
+        lp_done_read(path, &r);
+        if (!r.json || (!r.error && !lp_done_whole(&r, path))) bad = fail(path, "record is wrong");
+        lp_done_free(&r);
+    }
+    closedir(d);
+    return bad;
+}
+
 static int check_intact(const char *dir)
 {
     DIR *d = opendir(dir);
@@ -276,7 +301,9 @@ static int check_intact(const char *dir)
     if (!d) return fail(dir, "no such folder");
     while ((e = readdir(d))) {
         if (e->d_name[0] == '.') {
-            if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && !ends(e->d_name, ".tmp"))
+            if (!strcmp(e->d_name, LP_DONE_FOLDER))
+                bad |= check_records(dir);
+            else if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && !ends(e->d_name, ".tmp"))
                 bad = fail(e->d_name, "unexpected hidden file");
             continue;
         }

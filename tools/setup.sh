@@ -3,7 +3,7 @@
 # Does nothing (and needs no root) where all is there already.
 set -eu
 packages="gcc g++ make pkg-config libtiff-dev libhdf5-dev libdnnl-dev libpng-dev libzip-dev zlib1g-dev libbz2-dev libcjson-dev libcmocka-dev"
-[ "${1:-}" = --tests ] && packages="$packages clang libclang-rt-14-dev libomp-14-dev clang-format git file chromium"
+[ "${1:-}" = --tests ] && packages="$packages clang libclang-rt-14-dev libomp-14-dev clang-format git file chromium slurmctld slurmd slurm-client munge"
 
 missing=
 for p in $packages; do

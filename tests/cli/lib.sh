@@ -60,8 +60,8 @@ seg() {
     run "$c" "$nm" segment --model "$model" "$@"
 }
 
-# Checksums of all files of a folder, hidden ones too.
-sums() { (cd "$1" && find . -type f | LC_ALL=C sort | xargs -d '\n' md5sum); }
+# Checksums of all files of a folder, hidden ones too, but for the records, which hold times.
+sums() { (cd "$1" && find . -name .lipopose -prune -o -type f -print | LC_ALL=C sort | xargs -d '\n' md5sum); }
 
 # no_leftovers NAME DIR...: no temporary files.
 no_leftovers() {

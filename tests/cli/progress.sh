@@ -15,7 +15,7 @@ printf hello >"$tmp/none.tif"
 on_terminal() {
     nm=$1
     shift
-    script -qec "'$lp' segment --model '$model' --threads 1 --savedir '$tmp/o' $*" /dev/null </dev/null >"$tmp/tty" 2>&1
+    script -qec "'$lp' segment --model '$model' --overwrite --threads 1 --savedir '$tmp/o' $*" /dev/null </dev/null >"$tmp/tty" 2>&1
     tr '\r' '\n' <"$tmp/tty" | sed -n 's|.* [0-9]*/\([0-9]*\) micrographs  [0-9]*/\([0-9]*\) tiles.*|\1 \2|p' | uniq >"$tmp/totals"
     tr '\r' '\n' <"$tmp/tty" | grep 'tiles' | tail -n 1 >"$tmp/last"
 }

@@ -1,0 +1,238 @@
+/* run_image - one image of a run, from its claim to its record. */
+#include <limits.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "claim.h"
+#include "measure.h"
+#include "pilot.h"
+#include "read.h"
+#include "run_signals.h"
+#include "run_tasks.h"
+
+static int on_tiles(void *user, int done, int total)
+{
+    lp_run_worker *w = user;
+
+    if (done == 0) {
+        w->tiles = 0;
+        w->total = w->expected;
+        w->expected = 0;
+    }
+    if (total != w->total) lp_progress_add_total(w->r->progress, 0, total - w->total);
+    w->total = total;
+    lp_progress_tiles_done(w->r->progress, done - w->tiles);
+    w->tiles = done;
+    return lp_signals_stop() != 0;
+}
+
+static void warn(lp_running *r, const char *name, const lp_image *im, const lp_result *res)
+{
+    char path[PATH_MAX], text[PATH_MAX + 200];
+
+    lp_run_printable(path, sizeof path, name);
+
+    if (im->replaced) {
+        snprintf(text, sizeof text,
+                 "lipopose: %s: %lld NaN or infinite pixels were replaced by the mean", path,
+                 (long long)im->replaced);
+        lp_progress_message(r->progress, text);
+    }
+    if (res->flat_channels) {
+        snprintf(text, sizeof text,
+                 "lipopose: %s: grey values span less than 0.001, which Cellpose's normalisation "
+                 "takes for an empty image; scale them or give --lowhigh",
+                 path);
+        lp_progress_message(r->progress, text);
+    }
+}
+
+static void say_choice(lp_running *r, const char *path, int page, int npages,
+                       const lp_diameters_result *f)
+{
+    char name[PATH_MAX + 32], what[200], text[PATH_MAX + 300];
+
+    if (r->o->quiet) return;
+    lp_run_name(name, sizeof name, path, page, npages);
+    lp_pilot_tell(what, sizeof what, f);
+    snprintf(text, sizeof text, "%s: %s", name, what);
+    lp_progress_message(r->progress, text);
+}
+
+/* The image at all diameters, merged: *seg has masks and times. */
+static lp_status segment_all(lp_run_worker *w, const lp_image *im, const lp_segment_options *so,
+                             lp_result *seg, lp_diameters_result *found, lp_merged *merged,
+                             lp_err *err)
+{
+    const lp_run_options *o = w->r->o;
+    lp_status st =
+        o->auto_diameters
+            ? lp_segment_auto(w->session, im->data, im->nchan, im->Ly, im->Lx, so, found, err)
+            : lp_segment_diameters(w->session, im->data, im->nchan, im->Ly, im->Lx, so,
+                                   o->diameters, o->n_diameters, found, err);
+
+    if (st || (st = lp_session_merge(w->session, found->layers, &o->merge, merged, err))) return st;
+    seg->Ly = merged->Ly;
+    seg->Lx = merged->Lx;
+    seg->n = merged->n;
+    seg->diameter = NAN;
+    seg->ntiles = found->ntiles;
+    seg->flat_channels = found->flat_channels;
+    memcpy(seg->seconds, found->seconds, sizeof seg->seconds);
+    seg->masks = merged->masks;
+    merged->masks = NULL;
+    return LP_OK;
+}
+
+static void one_image(lp_run_worker *w, const lp_run_task *t, const char *base)
+{
+    lp_running *r = w->r;
+    const lp_input *x = t->x;
+    lp_segment_options so = r->o->segment;
+    lp_image im = {0};
+    lp_result seg = {0};
+    lp_results res = {0};
+    lp_diameters_result found = {0};
+    lp_merged merged = {0};
+    lp_results_merged merge;
+    lp_done_input input = lp_done_look(x->path); /* what changes after this is done again */
+    double start = omp_get_wtime(), read;
+    char *line = NULL;
+    lp_err err;
+    lp_status st;
+
+    w->tiles = w->total = 0;
+    w->expected = t->expected;
+    lp_progress_image_start(r->progress, x->path);
+    so.on_tiles = on_tiles;
+    so.user = w;
+    if ((st = lp_read_image(x->path, t->page, &im, &err))) goto done;
+    read = omp_get_wtime() - start;
+    if (r->o->pixel_nm > 0) im.pixel_nm = r->o->pixel_nm;
+    st = lp_run_many(r->o)
+             ? segment_all(w, &im, &so, &seg, &found, &merged, &err)
+             : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
+    if (st) goto done;
+    warn(r, x->path, &im, &seg);
+    if (r->o->auto_diameters) say_choice(r, x->path, t->page, t->npages, &found);
+    merge = (lp_results_merged){found.layers, &merged, NULL};
+    if ((st = lp_results_write(base, x->path, t->page, &im, &seg, lp_run_many(r->o) ? &merge : NULL,
+                               read, r->o, &res, &err)))
+        goto done;
+    if (!(line = lp_run_record(r, t, &input, omp_get_wtime() - start, &res, &found, NULL))) {
+        st = lp_fail_mem(&err, "record", 1000);
+        goto done;
+    }
+    if (r->o->settings) {
+        if ((st = lp_done_write(base, line, &err))) goto done;
+        if (t->npages > 1) lp_done_forget(x->base, NULL); /* from when it could not be read */
+    }
+    if (*res.older && !r->o->quiet) {
+        char name[PATH_MAX], text[PATH_MAX + 800];
+
+        lp_run_printable(name, sizeof name, base);
+        snprintf(text, sizeof text, "lipopose: %s: %s", name, res.older);
+        lp_progress_message(r->progress, text);
+    }
+    if (r->o->on_done) {
+        pthread_mutex_lock(&r->lock);
+        r->o->on_done(r->o->user, base);
+        pthread_mutex_unlock(&r->lock);
+    }
+done:
+    if (st && st != LP_ESIGNAL) /* what will not be done */
+        lp_progress_add_total(r->progress, 0, w->tiles - w->total - w->expected);
+    if (st && st != LP_ESIGNAL) /* stopped: dropped, neither done nor failed */
+        lp_run_fail(r, t, base, &input, omp_get_wtime() - start, err.msg);
+    else if (!st)
+        lp_run_count(r, t, base, &res, NULL, line);
+    free(line);
+    lp_results_free(&res);
+    lp_result_free(&seg);
+    lp_layers_free(&found.layers);
+    lp_merged_free(&merged);
+    lp_image_free(&im);
+}
+
+/* 1 where an earlier run has done it, which is then counted and told. */
+static int done_before(lp_running *r, const lp_run_task *t, const char *base)
+{
+    lp_done_input input = lp_done_look(t->x->path);
+    lp_done d;
+    int yes;
+
+    if (r->o->overwrite) return 0;
+    lp_done_read(base, &d);
+    yes = lp_done_holds(&d, base, r->o->settings, &input);
+    if (yes) {
+        char *line = r->o->json ? lp_json_skipped(d.json) : NULL;
+
+        pthread_mutex_lock(&r->lock);
+        r->tally.skipped++;
+        if (line) lp_run_print(r, line);
+        pthread_mutex_unlock(&r->lock);
+        free(line);
+        lp_progress_add_total(r->progress, -1, -t->expected);
+    }
+    lp_done_free(&d);
+    return yes;
+}
+
+static lp_status put_off(lp_running *r, const lp_run_task *t, lp_err *err)
+{
+    lp_status st = LP_OK;
+
+    pthread_mutex_lock(&r->lock);
+    if (r->n_later == r->room_later) {
+        int room = r->room_later ? 2 * r->room_later : 16;
+        lp_run_task *p = realloc(r->later, (size_t)room * sizeof *p);
+
+        if (p) {
+            r->later = p;
+            r->room_later = room;
+        } else {
+            st = lp_fail_mem(err, "list of images", room * (double)sizeof *p);
+        }
+    }
+    if (!st) r->later[r->n_later++] = *t;
+    pthread_mutex_unlock(&r->lock);
+    return st;
+}
+
+void lp_run_do(lp_run_worker *w, const lp_run_task *t)
+{
+    lp_running *r = w->r;
+    lp_claim claim;
+    char base[PATH_MAX];
+    lp_err err;
+    lp_status st;
+
+    if (t->npages > 1)
+        snprintf(base, sizeof base, "%s_p%04d", t->x->base, t->page + 1);
+    else
+        snprintf(base, sizeof base, "%s", t->x->base);
+    if (!r->o->settings) {
+        one_image(w, t, base);
+        return;
+    }
+    if ((st = lp_claim_take(base, &claim, &err))) goto done;
+    if (claim.state == LP_CLAIM_BUSY) {
+        st = put_off(r, t, &err);
+        goto done;
+    }
+    if (claim.state == LP_CLAIM_NO_LOCKS)
+        lp_run_tell_once(
+            r, LP_TOLD_LOCKS,
+            "lipopose: this file system has no locks: do not start two tasks with the same "
+            "images");
+    lp_leftovers_remove(&r->leftovers, base);
+    if (!done_before(r, t, base)) one_image(w, t, base);
+    lp_claim_release(&claim);
+done:
+    if (st) {
+        lp_progress_add_total(r->progress, 0, -t->expected);
+        lp_run_fail(r, t, base, NULL, NAN, err.msg);
+    }
+}

@@ -1,0 +1,81 @@
+/* run_tasks - the parts of segment_run: a run's state, and one image of it.
+ *
+ * Only segment_run.c, run_image.c and run_say.c include this. */
+#ifndef LP_RUN_TASKS_H
+#define LP_RUN_TASKS_H
+
+#include <pthread.h>
+
+#include "done.h"
+#include "leftovers.h"
+#include "progress.h"
+#include "run_tiles.h"
+#include "session.h"
+#include "tally.h"
+
+typedef struct {
+    const lp_input *x;
+    int page, npages; /* 0-based; of x */
+    int expected;     /* tiles that the progress was told of */
+} lp_run_task;
+
+typedef struct {
+    const lp_inputs *in;
+    const lp_run_options *o;
+    lp_progress *progress;
+    double started;
+    lp_leftovers leftovers;
+
+    pthread_mutex_t lock;   /* of what follows, and of stdout */
+    lp_run_tiles *tiles;    /* [in->n], or NULL: what the progress was told */
+    int next, page, npages; /* the next task: page `page` (0-based) of input `next` */
+    lp_run_task *later;     /* [n_later] of room_later: another process was at them */
+    int n_later, room_later;
+    lp_tally tally;
+    int stdout_error; /* an errno */
+    int told;         /* bits of LP_TOLD_ */
+    int finished;
+    pthread_cond_t end; /* finished */
+} lp_running;
+
+enum { LP_TOLD_LOCKS = 1, LP_TOLD_JOURNAL = 2, LP_TOLD_WAITING = 4 };
+
+typedef struct {
+    lp_running *r;
+    lp_session *session;
+    int tiles, total; /* of the current image, told to the progress so far */
+    int expected;     /* told before it began */
+} lp_run_worker;
+
+/* Whether images are segmented at several diameters. */
+static inline int lp_run_many(const lp_run_options *o)
+{
+    return o->n_diameters || o->auto_diameters;
+}
+
+/* Does a task unless it is done, or puts it off where another process is at it (run_image.c). */
+void lp_run_do(lp_run_worker *w, const lp_run_task *t);
+
+/* Of run_say.c: the name as it may be printed: one line, nothing that a terminal would obey. */
+void lp_run_printable(char *out, size_t cap, const char *name);
+/* The same with the page, where there are several. */
+void lp_run_name(char *out, size_t cap, const char *path, int page, int npages);
+/* A record on standard output; called with the lock held. */
+void lp_run_print(lp_running *r, const char *line);
+/* One line, the first time only; what: a bit of LP_TOLD_. */
+void lp_run_tell_once(lp_running *r, int what, const char *text);
+/* The record of a task, for all who want one; the caller frees; NULL without memory. input may be
+ * NULL. found: of several diameters, else without layers; may be NULL without res. error is NULL
+ * where all went well. */
+char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_input *input,
+                    double wall, const lp_results *res, const lp_diameters_result *found,
+                    const char *error);
+/* A task came to its end: prints and logs its record (line, may be NULL) and keeps count. error is
+ * NULL where all went well, else res is. */
+void lp_run_count(lp_running *r, const lp_run_task *t, const char *base, const lp_results *res,
+                  const char *error, const char *line);
+/* A task that failed. Where the failure cannot be kept, the next run finds no record either. */
+void lp_run_fail(lp_running *r, const lp_run_task *t, const char *base, const lp_done_input *input,
+                 double wall, const char *error);
+
+#endif

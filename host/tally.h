@@ -1,0 +1,31 @@
+/* tally - what a run has done so far, and what it says of that at its end. */
+#ifndef LP_TALLY_H
+#define LP_TALLY_H
+
+#include <stdio.h>
+
+#include "results.h"
+
+typedef struct {
+    int done, skipped, failed;
+    int empty, doubtful; /* of done: nothing found; lp_results_doubtful */
+    int64_t particles, pixels;
+    double stage[LP_T_NSTAGES + 2]; /* seconds, summed over the images: more than passed by */
+    const char *stage_name[LP_T_NSTAGES + 2];
+    int n_stages;
+    double *diameters; /* [n_diameters] equivalent diameters of all particles, px; owned */
+    int64_t n_diameters, room;
+} lp_tally;
+
+/* One image is done. */
+void lp_tally_add(lp_tally *t, const lp_results *res);
+void lp_tally_free(lp_tally *t);
+
+/* The closing lines: counts, where results lie, rates, what may be wrong. seconds: of the run. */
+void lp_tally_print(lp_tally *t, const lp_run_options *o, double seconds, FILE *to);
+
+/* The same as one JSON object, {"summary": {...}}, for the journal. signal: that stopped the run,
+ * or 0. *line is the caller's. LP_ENOMEM. */
+lp_status lp_tally_json(const lp_tally *t, double seconds, int signal, char **line, lp_err *err);
+
+#endif
