@@ -147,6 +147,7 @@ lp_status lp_synth_render(const lp_synth_options *o, uint64_t seed, lp_image *im
     if ((st = lp_synth_image(o, defocus, &c, t.data, err))) goto done;
     lp_synth_canvas_free(&c);
     lp_synth_expose(o, seed, t.data);
+    if ((st = lp_synth_flatten(o, t.data, err))) goto done;
     t.pixel_nm = o->pixel_nm;
     if ((lb || list) && (st = label(o, s, ns, lb, list, n, err))) goto done;
     *im = t;

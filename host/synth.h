@@ -3,7 +3,8 @@
  * The chain is that of the microscope: projected potential of particles, ice and
  * contamination -> phase of the exit wave -> lens (defocus, Cs, envelope) -> Poisson
  * counts. So rims, Fresnel fringes and Thon rings come out by themselves, and an
- * underfocused particle is dark. Values are electrons per pixel.
+ * underfocused particle is dark. Values are electrons per pixel,
+ * whole numbers without high_pass.
  *
  * What a reader would get wrong: contamination is never labelled, and a particle under it
  * is labelled whole. Where particles overlap, both are seen in the image, but a label
@@ -24,6 +25,7 @@ typedef struct {
     double shells;        /* fraction that are liposomes (bilayer shells); the rest have cores */
     double blebs;         /* fraction of the cored ones that carry a bleb */
     double irregular;     /* outline: 0 round, 1 as in images, up to 3 */
+    double protein;       /* grains in and on liposomes: 0 none, 1 as in cells, up to 5 */
     double contamination; /* 0 none, 1 dirty, up to 5: ice crystals, dark blobs, carbon, debris */
     double ice_gradient;  /* relative change of ice thickness across the image */
     double ice_nm;        /* mean ice thickness: granularity of the background */
@@ -33,6 +35,8 @@ typedef struct {
     double voltage_kv, cs_mm;
     double amp_contrast; /* 0 to 0.5 */
     double bfactor;      /* square Angstrom; envelope exp(-B k^2 / 4) on the wave */
+    double high_pass;    /* nm; what is coarser (Gaussian of this sigma) is taken away from the
+                            counts, their mean is kept; 0: the counts as they are */
 } lp_synth_options;
 
 #define LP_SYNTH_MAX_PIXELS ((int64_t)1 << 28)

@@ -55,6 +55,9 @@ void lp_synth_canvas_free(lp_synth_canvas *c)
 #define TEXTURE_CARBON 0x40000000u
 #define TEXTURE_CLUTTER 0x40000001u
 #define TEXTURE_PATCH 0x80000100u
+#define TEXTURE_PROTEIN 0x10000000u /* with a particle's serial */
+#define TEXTURE_SPIKES 0x20000000u
+#define TEXTURE_LOAD 0x90000000u
 
 /* Smooth noise in -1..1 on a square lattice of cell 1. */
 static double lattice(uint64_t seed, uint32_t serial, double fy, double fx)
@@ -186,11 +189,32 @@ static double unevenness(uint64_t seed, const lp_synth_shape *s, double y, doubl
     return 0.55 / sqrt(n < 1.0 ? 1.0 : n) * texture(seed, s->serial, y, x, cell);
 }
 
+/* Phase of proteins at distance r of a liposome of radius R, px: as deep as its lumen (the
+ * grains of a column add up at random, hence the root), and sparse spikes on its outside. */
+static double proteins(const lp_synth_options *o, uint64_t seed, const lp_synth_shape *s, double y,
+                       double x, double r, double R)
+{
+    double px = o->pixel_nm, in = R - 6.0 / px, cell = 2.6 / px, w = 0.0, t, load;
+
+    if (cell < 1.2) cell = 1.2;
+    if (r < in) w = sqrt(2.0 * px * sqrt(in * in - r * r) / 20.0);
+    if (r > in) {
+        t = (r - R) * px / 9.0; /* spikes reach 9 nm, where there are any */
+        t = t < 1.0 ? 1.0 - fabs(t) : 0.0;
+        w = t * (1.0 + texture(seed, s->serial ^ TEXTURE_SPIKES, y, x, 4.0 * cell));
+    }
+    if (!(w > 0.0)) return 0.0;
+    t = texture(seed, s->serial ^ TEXTURE_PROTEIN, y, x, cell);
+    load = 1.0 + 0.7 * lattice(seed, s->serial ^ TEXTURE_LOAD, 0.0, 0.0);
+    return 0.09 * o->protein * s->strength * load * w * (t > 0.0 ? t : 0.4 * t);
+}
+
 lp_status lp_synth_draw_shape(lp_synth_canvas *c, const lp_synth_options *o, uint64_t seed,
                               const lp_synth_shape *s, lp_err *err)
 {
     int shell = s->kind == LP_SYNTH_SHELL, y, y0, y1, x0, x1;
-    double reach = s->extent + 2.5 / o->pixel_nm + 2.0, cy = s->y + c->halo, cx = s->x + c->halo;
+    double reach = s->extent + (shell && o->protein > 0.0 ? 9.0 : 2.5) / o->pixel_nm + 2.0,
+           cy = s->y + c->halo, cx = s->x + c->halo;
     double cell = (shell ? 4.0 : 2.8) / o->pixel_nm, px = o->pixel_nm;
     profile body = {.v = NULL}, lobe = {.v = NULL};
     lp_status st;
@@ -208,7 +232,7 @@ lp_status lp_synth_draw_shape(lp_synth_canvas *c, const lp_synth_options *o, uin
         int x;
 
         for (x = x0; x <= x1; x++) {
-            double dy = y - cy, dx = x - cx, r = sqrt(dy * dy + dx * dx), rr = r, v;
+            double dy = y - cy, dx = x - cx, r = sqrt(dy * dy + dx * dx), rr = r, v, grains = 0.0;
 
             if (r > reach) continue;
             if (r > 0.0) rr = r * s->r / lp_synth_outline(s, dy / r, dx / r);
@@ -219,8 +243,11 @@ lp_status lp_synth_draw_shape(lp_synth_canvas *c, const lp_synth_options *o, uin
                 w = w < 0.0 ? 0.0 : w > 1.0 ? 1.0 : w;
                 v += w * profile_at(&lobe, sqrt(ey * ey + ex * ex));
             }
-            if (v == 0.0) continue;
+            if (shell && o->protein > 0.0)
+                grains = proteins(o, seed, s, y - c->halo, x - c->halo, rr, s->r);
+            if (v == 0.0 && grains == 0.0) continue;
             v *= 1.0 + unevenness(seed, s, y - c->halo, x - c->halo, cell);
+            v += grains;
             c->phase[(size_t)y * c->Lx + x] += (float)v;
         }
     }

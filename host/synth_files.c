@@ -1,5 +1,7 @@
 #include "synth_files.h"
 
+#include <math.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,7 +89,8 @@ lp_status lp_synth_write_tiff(const char *path, const lp_image *im, lp_err *err)
     lp_status st;
 
     for (i = 0; i < n; i++)
-        if (!(im->data[i] >= 0.0f && im->data[i] <= 65535.0f)) {
+        if (!(im->data[i] >= 0.0f && im->data[i] <= 65535.0f) ||
+            im->data[i] != floorf(im->data[i])) {
             d.bits = 32;
             d.is_float = 1;
             return lp_write_tiff(path, im->data, &d, err);

@@ -6,6 +6,7 @@
 
 #include "detmath.h"
 #include "fft.h"
+#include "../kernels/normalize.h"
 #include "rng.h"
 
 /* Elastic and inelastic losses in ice at 300 kV: mean free path, nm. */
@@ -154,4 +155,48 @@ void lp_synth_expose(const lp_synth_options *o, uint64_t seed, float *out)
             row[x] = (float)lp_rng_poisson_at(seed, LP_STREAM_SHOT, y, x, mean * loss * row[x]);
         }
     }
+}
+
+/* Taps of a Gaussian, as many as fit into L; returns their number, which is odd. */
+static int taps(double *w, int L, double sigma)
+{
+    int h = (int)ceil(3.0 * sigma), k;
+    double sum = 0.0;
+
+    if (h > (L - 1) / 2) h = (L - 1) / 2;
+    for (k = -h; k <= h; k++) sum += w[k + h] = lp_det_exp(-0.5 * k * k / (sigma * sigma));
+    for (k = 0; k <= 2 * h; k++) w[k] /= sum;
+    return 2 * h + 1;
+}
+
+lp_status lp_synth_flatten(const lp_synth_options *o, float *im, lp_err *err)
+{
+    size_t n = (size_t)o->Ly * o->Lx, side = (size_t)(o->Ly > o->Lx ? o->Ly : o->Lx), i;
+    double sigma = o->high_pass / o->pixel_nm, mean = 0.0, *wy = NULL, *wx = NULL;
+    float *blur = NULL;
+    void *scratch = NULL;
+    int ty, tx;
+
+    if (o->high_pass <= 0.0) return LP_OK;
+    if (sigma < 1.0) sigma = 1.0;
+    wy = malloc(2 * side * sizeof *wy);
+    blur = malloc(n * sizeof *blur);
+    if (!wy || !blur) goto short_of_memory;
+    wx = wy + side;
+    ty = taps(wy, o->Ly, sigma);
+    tx = taps(wx, o->Lx, sigma);
+    scratch = malloc(lp_blur_scratch(o->Lx, tx, 1));
+    if (!scratch) goto short_of_memory;
+    lp_blur_ref(blur, im, o->Ly, o->Lx, wy, ty, -(ty / 2), wx, tx, -(tx / 2), 1, scratch);
+    for (i = 0; i < n; i++) mean += im[i];
+    mean /= (double)n;
+    for (i = 0; i < n; i++) im[i] = (float)(im[i] - blur[i] + mean);
+    free(wy);
+    free(blur);
+    free(scratch);
+    return LP_OK;
+short_of_memory:
+    free(wy);
+    free(blur);
+    return lp_fail_mem(err, "synth high_pass", (double)n * sizeof *blur);
 }

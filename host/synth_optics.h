@@ -23,6 +23,10 @@ void lp_synth_lens(const lp_synth_options *o, double defocus_um, double k, doubl
 lp_status lp_synth_image(const lp_synth_options *o, double defocus_um, const lp_synth_canvas *c,
                          float *out, lp_err *err);
 
+/* im [Ly][Lx] in place: less its Gaussian blur (of sigma high_pass, around the edges as filters
+ * by FFT do), plus its mean. Nothing where high_pass is 0. Returns LP_ENOMEM. */
+lp_status lp_synth_flatten(const lp_synth_options *o, float *im, lp_err *err);
+
 /* out [Ly][Lx] in place: intensity -> Poisson counts for dose, pixel and ice. */
 void lp_synth_expose(const lp_synth_options *o, uint64_t seed, float *out);
 

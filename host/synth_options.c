@@ -64,6 +64,7 @@ static const field fields[] = {
     FIELD(shells, 0.0, 1.0, ""),
     FIELD(blebs, 0.0, 1.0, ""),
     FIELD(irregular, 0.0, 3.0, ""),
+    FIELD(protein, 0.0, 5.0, ""),
     FIELD(contamination, 0.0, 5.0, ""),
     FIELD(ice_gradient, 0.0, 1.5, ""),
     FIELD(ice_nm, 0.0, 1000.0, " nm"),
@@ -75,6 +76,7 @@ static const field fields[] = {
     FIELD(cs_mm, 0.0, 10.0, " mm"),
     FIELD(amp_contrast, 0.0, 0.5, ""),
     FIELD(bfactor, 0.0, 1e5, " square Angstrom"),
+    FIELD(high_pass, 0.0, 1e4, " nm"),
 };
 enum { N_FIELDS = sizeof fields / sizeof fields[0] };
 

@@ -160,13 +160,104 @@ static void particles_are_dark(void **state)
     done(&p);
 }
 
+/* Variance of the means of blocks of 32 x 32 px, over that of white noise of the same pixels. */
+static double coarse(const lp_image *im)
+{
+    int by, bx, y, x, nb = 0;
+    double sum = 0, sum2 = 0, mean, var;
+
+    mean_and_variance(im->data, (size_t)im->Ly * im->Lx, &mean, &var);
+    for (by = 0; by + 32 <= im->Ly; by += 32)
+        for (bx = 0; bx + 32 <= im->Lx; bx += 32) {
+            double m = 0;
+
+            for (y = by; y < by + 32; y++)
+                for (x = bx; x < bx + 32; x++) m += im->data[y * im->Lx + x];
+            m /= 1024.0;
+            sum += m;
+            sum2 += m * m;
+            nb++;
+        }
+    return (sum2 / nb - sum / nb * (sum / nb)) / (var / 1024.0);
+}
+
+static void high_pass_flattens(void **state)
+{
+    double mean[2], var[2];
+    lp_synth_options o;
+    picture a, b;
+    int i;
+
+    (void)state;
+    lp_synth_defaults(&o);
+    o.Ly = 320;
+    o.Lx = 384;
+    a = render(&o, 5);
+    o.high_pass = 6.0; /* 7.5 px */
+    b = render(&o, 5);
+    mean_and_variance(a.im.data, 320 * 384, &mean[0], &var[0]);
+    mean_and_variance(b.im.data, 320 * 384, &mean[1], &var[1]);
+    LP_ASSERT_CLOSE(mean[1], mean[0], 1e-3, 0);
+    assert_true(coarse(&a.im) > 50.0);
+    assert_true(coarse(&b.im) < 8.0);
+    /* Steps between neighbours stay as they were. */
+    for (i = 0, var[0] = var[1] = 0; i < 320 * 384 - 1; i++) {
+        double d = (double)a.im.data[i + 1] - a.im.data[i];
+        double e = (double)b.im.data[i + 1] - b.im.data[i];
+
+        var[0] += d * d;
+        var[1] += (d - e) * (d - e);
+    }
+    assert_true(var[1] < 0.01 * var[0]);
+    assert_memory_equal(a.lb.data, b.lb.data, 320 * 384 * 4);
+    done(&a);
+    done(&b);
+}
+
+/* Variance of phase within the shapes' labels. */
+static double roughness(const picture *p)
+{
+    double sum = 0, sum2 = 0;
+    int64_t n = 0;
+    int i;
+
+    for (i = 0; i < p->im.Ly * p->im.Lx; i++)
+        if (p->lb.data[i]) sum += p->im.data[i], sum2 += (double)p->im.data[i] * p->im.data[i], n++;
+    return sum2 / (double)n - sum / (double)n * (sum / (double)n);
+}
+
+static void proteins_sit_in_liposomes(void **state)
+{
+    lp_synth_options o;
+    picture a, b;
+
+    (void)state;
+    lp_synth_easy(&o);
+    o.Ly = o.Lx = 400;
+    o.dose = 1000.0;
+    o.shells = 1.0;
+    a = render(&o, 6);
+    o.protein = 2.0;
+    b = render(&o, 6);
+    assert_true(roughness(&b) > 1.5 * roughness(&a));
+    assert_memory_equal(a.lb.data, b.lb.data, 400 * 400 * 4);
+    done(&a);
+    done(&b);
+    o.shells = 0.0; /* cores have none */
+    a = render(&o, 6);
+    o.protein = 0.0;
+    b = render(&o, 6);
+    assert_true(same(&a, &b));
+    done(&a);
+    done(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(noise_follows_the_dose),
-        cmocka_unit_test(lens_follows_its_formula),
-        cmocka_unit_test(perfect_lens_sees_no_phase),
-        cmocka_unit_test(particles_are_dark),
+        cmocka_unit_test(noise_follows_the_dose),     cmocka_unit_test(lens_follows_its_formula),
+        cmocka_unit_test(perfect_lens_sees_no_phase), cmocka_unit_test(particles_are_dark),
+        cmocka_unit_test(high_pass_flattens),         cmocka_unit_test(proteins_sit_in_liposomes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
