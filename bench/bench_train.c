@@ -2,6 +2,7 @@
  * backward, optimizer. The first step touches all memory and compiles; it is printed apart. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "host/machine.h"
@@ -18,10 +19,16 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const int nbase[] = {2, 32, 64, 128, 256};
-    const lp_trainer_options o = {BATCH, SIDE, SIDE, lp_machine_threads(), 0, {1, 1e-5, 0.9}};
+    const lp_trainer_options o = {BATCH,
+                                  SIDE,
+                                  SIDE,
+                                  lp_machine_threads(),
+                                  0,
+                                  {1, 1e-5, 0.9},
+                                  argc > 1 && !strcmp(argv[1], "bf16")};
     size_t plane = (size_t)SIDE * SIDE, i;
     float *x = malloc(BATCH * 2 * plane * sizeof *x), *t = calloc(BATCH * 3 * plane, sizeof *t);
     const lp_train_backend *be = &lp_train_cpu;
