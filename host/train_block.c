@@ -14,7 +14,16 @@ static int padded(const lp_tstep *t, int c)
 
 lp_tdims lp_tmap_dims(const lp_tstep *t, const lp_tmap *m)
 {
-    return (lp_tdims){t->n, padded(t, m->c) / t->cb, t->cb, m->h, m->w, m->bf16};
+    int cp = padded(t, m->c), cb = t->cb;
+
+    while (m->bf16 && cb < 64 && cp % (2 * cb) == 0) cb *= 2;
+    return (lp_tdims){t->n, cp / cb, cb, m->h, m->w, m->bf16};
+}
+
+/* For lp_tops_convert, to (bf16) the map's type or from it. */
+static lp_tdims float_blocks(const lp_tstep *t, const lp_tmap *m, int bf16)
+{
+    return (lp_tdims){t->n, padded(t, m->c) / t->cb, t->cb, m->h, m->w, bf16};
 }
 
 static float *tensor(const lp_tstep *t, int i)
@@ -68,7 +77,7 @@ static void pad_bias(lp_tstep *t, const float *b, int n)
 /* y = conv(a) + t->bias; the map y may be bfloat16 where the unit is not. */
 static int convolve(lp_tstep *t, lp_tunit *u, const void *a, const lp_tmap *y)
 {
-    lp_tdims d = lp_tmap_dims(t, y);
+    lp_tdims d = float_blocks(t, y, 1);
     int convert = y->bf16 && !u->bf16;
     int s =
         lp_tconv_forward(u->conv[t->plan], t->bias, a, convert ? t->wide : y->v, t->conv_scratch);
@@ -252,10 +261,9 @@ static int backward_folded(lp_tstep *t, lp_tunit *u, const lp_tmap *x, const voi
 /* d_y, the gradient of y, as the unit wants it: t->wide where y is bfloat16 and the unit is not. */
 static const void *gradient_for(lp_tstep *t, const lp_tunit *u, const lp_tmap *y, const void *d_y)
 {
-    lp_tdims d = lp_tmap_dims(t, y);
+    lp_tdims d = float_blocks(t, y, 0);
 
     if (!y->bf16 || u->bf16) return d_y;
-    d.bf16 = 0;
     lp_tops_convert(&d, t->wide, d_y);
     return t->wide;
 }

@@ -7,12 +7,16 @@
 #include "train_value.h"
 
 #define PIECE 8192 /* values whose sums are float32: 32 KiB of them */
-#define MAX_CB 16
+#define MAX_CB 64
 
 /* The body is written for any block width and type; copies with constant ones are vectorised. */
 #define DISPATCH(d, F, ...)                                                                        \
     do {                                                                                           \
-        if ((d)->bf16)                                                                             \
+        if ((d)->bf16 && (d)->cb == 64)                                                            \
+            F(64, 1, (d)->nblk * 64, __VA_ARGS__);                                                 \
+        else if ((d)->bf16 && (d)->cb == 32)                                                       \
+            F(32, 1, (d)->nblk * 32, __VA_ARGS__);                                                 \
+        else if ((d)->bf16)                                                                        \
             F(16, 1, (d)->nblk * 16, __VA_ARGS__);                                                 \
         else if ((d)->cb == 16)                                                                    \
             F(16, 0, 16, __VA_ARGS__);                                                             \
@@ -20,13 +24,13 @@
             F(8, 0, 8, __VA_ARGS__);                                                               \
     } while (0)
 
-/* Pixels of a piece, of one block of channels. The channels of a bfloat16 pixel lie together: a
- * piece is small enough that the blocks find it in the cache one after the other. */
+/* Pixels of a piece, of one block of channels. The channels of a bfloat16 pixel lie together:
+ * pieces are so small that one block after the other finds them in the cache. */
 static int piece(const lp_tdims *d)
 {
-    int k = PIECE / (d->bf16 ? d->nblk * d->cb : MAX_CB);
+    int k = PIECE / (d->bf16 ? d->nblk * d->cb : 16);
 
-    return k > 16 ? k : 16;
+    return k > 64 ? k : 64;
 }
 
 static int pieces(const lp_tdims *d)

@@ -2,10 +2,11 @@
  *
  * An activation is float32 in blocks of channels, [n][nblk][plane][cb], or bfloat16 with the
  * channels of a pixel together, [n][plane][nblk][cb] (onednn_train.h), with plane = h * w; channels
- * beyond the real ones are 0 and stay 0. All arithmetic is float32 and double in both cases: what
- * is bfloat16 is only rounded where it is written. Arrays over channels have nblk * cb elements
- * (Cp), 0 beyond the real ones. Sums over pixels are taken in pieces of fixed size that are added
- * in a fixed order, so that the bits do not depend on the number of threads. */
+ * beyond the real ones are 0 and stay 0. cb is 8 or 16; of bfloat16 16, 32 or 64, which says
+ * nothing of its order, but the widest is fastest. All arithmetic is float32 and double in both
+ * cases: what is bfloat16 is only rounded where it is written. Arrays over channels have nblk * cb
+ * elements (Cp), 0 beyond the real ones. Sums over pixels are taken in pieces of fixed size that
+ * are added in a fixed order, so that the bits do not depend on the number of threads. */
 #ifndef LP_TRAIN_OPS_H
 #define LP_TRAIN_OPS_H
 
@@ -54,7 +55,7 @@ void lp_tops_add_channels(const lp_tdims *d, void *x, const float *f);
 /* means [n][Cp]: of x over pixels. */
 void lp_tops_means(const lp_tdims *d, const void *x, double *means);
 
-/* out as d says, in the other type and its order. */
+/* out as d says, x in the other type and its order; cb is that of the float32 one. */
 void lp_tops_convert(const lp_tdims *d, void *out, const void *x);
 
 /* Planes [n][c][plane] float32 <-> an activation. */

@@ -6,6 +6,8 @@
 #include "train_ops.h"
 #include "train_value.h"
 
+#define LANES 8 /* divides every block of channels */
+
 /* Values of a pixel that lie together. */
 static int together(const lp_tdims *d)
 {
@@ -68,26 +70,35 @@ void lp_tops_pool(const lp_tdims *d, void *out, const void *x)
                  lp_value_const_at(d->bf16, x, under(d, t)), d->w, together(d));
 }
 
+/* LANES channels at a time in arrays: what is written is then seen not to be what is read next. */
 INLINE void pool_back_row_of(const int bf16, void *restrict dx, const void *restrict g,
                              const void *restrict x, int w, int cb)
 {
     size_t down = (size_t)2 * w * cb;
-    int i, c;
+    int i, c, j;
 
     for (i = 0; i < w; i++)
-        for (c = 0; c < cb; c++) {
-            size_t k = (size_t)2 * i * cb + c, low = k + down;
-            float e = lp_value(bf16, g, (size_t)i * cb + c);
-            float a = lp_value(bf16, x, k), b = lp_value(bf16, x, k + cb);
-            float p = lp_value(bf16, x, low), q = lp_value(bf16, x, low + cb);
-            float above = a >= b ? a : b, below = p >= q ? p : q;
-            int top = above >= below;
+        for (c = 0; c < cb; c += LANES) {
+            const size_t k = (size_t)2 * i * cb + c, low = k + down;
+            const size_t at[4] = {k, k + cb, low, low + cb};
+            float v[4][LANES];
 
-            lp_value_set(bf16, dx, k, lp_value(bf16, dx, k) + (top && a >= b ? e : 0));
-            lp_value_set(bf16, dx, k + cb, lp_value(bf16, dx, k + cb) + (top && !(a >= b) ? e : 0));
-            lp_value_set(bf16, dx, low, lp_value(bf16, dx, low) + (!top && p >= q ? e : 0));
-            lp_value_set(bf16, dx, low + cb,
-                         lp_value(bf16, dx, low + cb) + (!top && !(p >= q) ? e : 0));
+            for (j = 0; j < LANES; j++) {
+                float e = lp_value(bf16, g, (size_t)i * cb + c + j);
+                float a = lp_value(bf16, x, at[0] + j), b = lp_value(bf16, x, at[1] + j);
+                float p = lp_value(bf16, x, at[2] + j), q = lp_value(bf16, x, at[3] + j);
+                float above = a >= b ? a : b, below = p >= q ? p : q;
+                float ea = above >= below ? e : 0, eb = above >= below ? 0 : e;
+
+                v[0][j] = lp_value(bf16, dx, at[0] + j) + (a >= b ? ea : 0);
+                v[1][j] = lp_value(bf16, dx, at[1] + j) + (a >= b ? 0 : ea);
+                v[2][j] = lp_value(bf16, dx, at[2] + j) + (p >= q ? eb : 0);
+                v[3][j] = lp_value(bf16, dx, at[3] + j) + (p >= q ? 0 : eb);
+            }
+            for (j = 0; j < LANES; j++) lp_value_set(bf16, dx, at[0] + j, v[0][j]);
+            for (j = 0; j < LANES; j++) lp_value_set(bf16, dx, at[1] + j, v[1][j]);
+            for (j = 0; j < LANES; j++) lp_value_set(bf16, dx, at[2] + j, v[2][j]);
+            for (j = 0; j < LANES; j++) lp_value_set(bf16, dx, at[3] + j, v[3][j]);
         }
 }
 

@@ -401,6 +401,34 @@ static void test_same_bits_twice(void **state)
     if (lp_onednn_has_bf16()) check_same_bits(1);
 }
 
+/* Widths of one and several cache lines; the first convolutions, which stay in fp32. */
+static void test_bf16_wide(void **state)
+{
+    static const int nbase[] = {2, 32, 64, 128};
+    double diff = 0, all = 0;
+    batch b[2] = {{0}, {0}};
+    int k, i;
+
+    (void)state;
+    if (!lp_onednn_has_bf16()) skip();
+    for (k = 0; k < 2; k++) {
+        own_batch(&b[k], nbase, 4, 3, 32, k);
+        loss_of(&b[k], 1, b[k].d_y);
+        OK(lp_tnet_backward(b[k].net, b[k].d_y, &err));
+    }
+    for (i = 0; i < b[0].w->n_tensors; i++) {
+        float *const *g = lp_tnet_gradients(b[0].net), *const *h = lp_tnet_gradients(b[1].net);
+        const char *name = b[0].w->tensors[i].name;
+
+        if (strstr(name, "down_0.conv.conv_0.2.weight") || strstr(name, "down_0.proj.1.weight"))
+            apart(h[i], g[i], b[0].w->tensors[i].n, &diff, &all);
+    }
+    print_message("gradients: %.2g\n", sqrt(diff / all));
+    LP_ASSERT_CLOSE(sqrt(diff / all), 0, 0.6, 0);
+    free_batch(&b[0]);
+    free_batch(&b[1]);
+}
+
 static void test_refusals(void **state)
 {
     static const int nbase[] = {1, 8, 8, 8};
@@ -426,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_gradients_are_slopes),
         cmocka_unit_test(test_evaluation_is_inference),
         cmocka_unit_test(test_same_bits_twice),
+        cmocka_unit_test(test_bf16_wide),
         cmocka_unit_test(test_refusals),
     };
 

@@ -9,9 +9,10 @@
 #include "host/train_ops.h"
 #include "host/train_value.h"
 
-enum { N = 2, NBLK = 3, CB = 16, H = 20, W = 36, CP = NBLK * CB, REAL = 41 };
+enum { N = 2, NBLK = 4, CB = 16, H = 20, W = 36, CP = NBLK * CB, REAL = 57 };
 
 static unsigned seed = 1;
+static int wide = CB; /* cb of bfloat16: each test runs with all three */
 
 static float noise(void)
 {
@@ -27,7 +28,7 @@ typedef struct {
 
 static both fresh(int h, int w, int fill)
 {
-    both b = {{{N, NBLK, CB, h, w, 0}, {N, NBLK, CB, h, w, 1}}, {NULL, NULL}};
+    both b = {{{N, NBLK, CB, h, w, 0}, {N, CP / wide, wide, h, w, 1}}, {NULL, NULL}};
     size_t n = lp_tdims_size(&b.d[0]), i, plane = (size_t)h * w;
     float *planes = calloc((size_t)N * REAL * plane, sizeof *planes);
 
@@ -53,8 +54,10 @@ static void check_rounded(const both *b)
 {
     size_t n = lp_tdims_size(&b->d[0]), i;
     uint16_t *r = lp_big_alloc(n * sizeof *r);
+    lp_tdims d = b->d[0];
 
-    lp_tops_convert(&b->d[1], r, b->v[0]);
+    d.bf16 = 1;
+    lp_tops_convert(&d, r, b->v[0]);
     for (i = 0; i < n; i++) assert_int_equal(r[i], ((uint16_t *)b->v[1])[i]);
     free(r);
 }
@@ -199,7 +202,7 @@ static void near(const float *a, const float *b, size_t n, double bound)
 
 /* Values and weights that bfloat16 has: what is float32 differs by the order of sums (and the
  * Winograd transform), what is bfloat16 by one rounding. */
-static void check_conv(int k, int sum, int wide)
+static void check_conv(int k, int sum, int f32)
 {
     both x = fresh(H, W, 1), g = fresh(H, W, 1), dst = fresh(H, W, 1), dx = fresh(H, W, 0);
     size_t nw = (size_t)REAL * REAL * k * k, plane = (size_t)N * REAL * H * W, i;
@@ -209,7 +212,7 @@ static void check_conv(int k, int sum, int wide)
     for (i = 0; i < nw; i++) w[i] = lp_bf16_to(lp_bf16_from(noise()));
     for (i = 0; i < REAL; i++) bias[i] = noise();
     for (t = 0; t < 2; t++) {
-        const lp_tconv_spec sp = {N, REAL, REAL, H, W, k, CB, sum, t, t && wide};
+        const lp_tconv_spec sp = {N, REAL, REAL, H, W, k, CB, sum, t, t && f32};
         lp_tdims d = x.d[t];
         lp_tconv *c = NULL;
         void *scratch;
@@ -221,7 +224,7 @@ static void check_conv(int k, int sum, int wide)
         p[t] = malloc(plane * sizeof(float));
         assert_int_equal(lp_tconv_weights(c, w, 1), 0);
         assert_int_equal(lp_tconv_forward(c, bias, x.v[t], dst.v[t], scratch), 0);
-        if (t && wide) { /* channels last still, but float32: as planes of one wide block */
+        if (t && f32) { /* channels last still, but float32: as planes of one wide block */
             d.bf16 = 0;
             d.nblk = 1;
             d.cb = CP;
@@ -232,7 +235,7 @@ static void check_conv(int k, int sum, int wide)
         lp_tconv_free(&c);
         free(scratch);
     }
-    near(p[1], p[0], plane, wide ? 1e-5 : 4e-3);
+    near(p[1], p[0], plane, f32 ? 1e-5 : 4e-3);
     near(dw[1], dw[0], nw, 1e-4);
     near(db[1], db[0], CP, 1e-5);
     for (t = 0; t < 2; t++) lp_tops_to_planes(&dx.d[t], p[t], dx.v[t], REAL);
@@ -258,11 +261,24 @@ static void test_convolutions(void **state)
     check_conv(1, 0, 1);
 }
 
+static int set_wide(void **state)
+{
+    wide = *(const int *)*state;
+    return 0;
+}
+
 int main(void)
 {
+    static int cb[] = {16, 32, 64};
+#define TEST(f)                                                                                    \
+    cmocka_unit_test_prestate_setup_teardown(f, set_wide, NULL, &cb[0]),                           \
+        cmocka_unit_test_prestate_setup_teardown(f, set_wide, NULL, &cb[1]),                       \
+        cmocka_unit_test_prestate_setup_teardown(f, set_wide, NULL, &cb[2])
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layouts),      cmocka_unit_test(test_statistics),
-        cmocka_unit_test(test_norm),         cmocka_unit_test(test_shapes),
+        TEST(test_layouts),
+        TEST(test_statistics),
+        TEST(test_norm),
+        TEST(test_shapes),
         cmocka_unit_test(test_convolutions),
     };
 
