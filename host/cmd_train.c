@@ -8,6 +8,7 @@
 #include "machine.h"
 #include "options.h"
 #include "train_options.h"
+#include "unet_cpu.h"
 
 typedef struct {
     lp_train_options o;
@@ -22,8 +23,9 @@ static lp_status check(args *a, lp_err *err)
     if (strcmp(a->backend, "auto") && strcmp(a->backend, "cpu"))
         return lp_fail(err, !strcmp(a->backend, "cuda") ? LP_EMISSING : LP_EARG,
                        "--backend %s: training runs on the CPU only so far", a->backend);
-    if (strcmp(a->precision, "auto") && strcmp(a->precision, "fp32"))
-        return lp_fail(err, LP_EARG, "--precision %s: training is in fp32 so far", a->precision);
+    o->bf16 = !strcmp(a->precision, "auto") ? lp_unet_bf16_pays() : !strcmp(a->precision, "bf16");
+    if (!o->bf16 && strcmp(a->precision, "auto") && strcmp(a->precision, "fp32"))
+        return lp_fail(err, LP_EARG, "--precision %s: choose auto, fp32 or bf16", a->precision);
     o->optim.sgd = a->sgd != 0;
     return lp_train_options_check(o, a->nbase, a->seed, err);
 }
@@ -111,7 +113,7 @@ int lp_cmd_train(int argc, char **argv)
         {"resume", LP_OPT_ON, &o->resume, NULL, "go on where a run was stopped"},
         {"overwrite", LP_OPT_ON, &o->overwrite, NULL, "begin anew where there is a model"},
         {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto or cpu"},
-        {"precision", LP_OPT_STRING, &a.precision, "P", "auto or fp32"},
+        {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
         {"threads", LP_OPT_INT, &o->threads, "N", "(all)"},
         {"json", LP_OPT_ON, &o->json, NULL, "one record per epoch"},
         {"quiet", LP_OPT_ON, &o->quiet, NULL, "only errors"},

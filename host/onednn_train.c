@@ -26,7 +26,7 @@ struct lp_tconv {
     float *padded;      /* [oc][ic][k][k]; NULL where nothing is padded */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    dnnl_memory_desc_t src, dst, bias, oihw;
+    dnnl_memory_desc_t src, dst, d_dst, bias, oihw;
     part part[KINDS];
 };
 
@@ -35,22 +35,25 @@ int lp_tconv_block(void)
     return lp_onednn_has_avx512() ? 16 : 8;
 }
 
-/* The descriptor of kind k with algorithm alg, weights in any order. */
-static dnnl_status_t describe(lp_tconv *c, int k, dnnl_alg_kind_t alg, dnnl_convolution_desc_t *out)
+/* The descriptor of kind k with algorithm alg, weights in any order; hint: for a backward one. */
+static dnnl_status_t describe(lp_tconv *c, int k, dnnl_alg_kind_t alg, int hint,
+                              dnnl_convolution_desc_t *out)
 {
     const lp_tconv_spec *p = &c->spec;
     dnnl_dims_t wd = {c->oc, c->ic, p->k, p->k}, stride = {1, 1}, pad = {p->k / 2, p->k / 2};
+    dnnl_data_type_t dt = p->bf16 && k != WEIGHTS ? dnnl_bf16 : dnnl_f32;
     dnnl_memory_desc_t any;
-    dnnl_status_t s = dnnl_memory_desc_init_by_tag(&any, 4, wd, dnnl_f32, dnnl_format_tag_any);
+    dnnl_status_t s = dnnl_memory_desc_init_by_tag(&any, 4, wd, dt, dnnl_format_tag_any);
 
     if (s) return s;
     if (k == FWD)
         return dnnl_convolution_forward_desc_init(out, dnnl_forward_training, alg, &c->src, &any,
-                                                  &c->bias, &c->dst, stride, pad, pad);
+                                                  &c->bias, hint ? &c->d_dst : &c->dst, stride, pad,
+                                                  pad);
     if (k == DATA)
-        return dnnl_convolution_backward_data_desc_init(out, alg, &c->src, &any, &c->dst, stride,
+        return dnnl_convolution_backward_data_desc_init(out, alg, &c->src, &any, &c->d_dst, stride,
                                                         pad, pad);
-    return dnnl_convolution_backward_weights_desc_init(out, alg, &c->src, &any, &c->bias, &c->dst,
+    return dnnl_convolution_backward_weights_desc_init(out, alg, &c->src, &any, &c->bias, &c->d_dst,
                                                        stride, pad, pad);
 }
 
@@ -63,7 +66,7 @@ static dnnl_status_t create(lp_tconv *c, int k, dnnl_alg_kind_t alg)
     dnnl_primitive_desc_t hint = NULL;
     dnnl_status_t s;
 
-    if ((s = describe(c, k, alg, &cd))) return s;
+    if ((s = describe(c, k, alg, 0, &cd))) return s;
     if ((s = dnnl_primitive_attr_create(&attr))) return s;
     if ((s = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user))) goto done;
     if (k == FWD && c->spec.sum) {
@@ -74,7 +77,7 @@ static dnnl_status_t create(lp_tconv *c, int k, dnnl_alg_kind_t alg)
     if (k != FWD) { /* oneDNN wants to see a forward one of the same algorithm */
         dnnl_convolution_desc_t fd;
 
-        if ((s = describe(c, FWD, alg, &fd))) goto done;
+        if ((s = describe(c, FWD, alg, 1, &fd))) goto done;
         if ((s = dnnl_primitive_desc_create(&hint, &fd, NULL, c->engine, NULL))) goto done;
     }
     if ((s = dnnl_primitive_desc_create(&p->pd, &cd, attr, c->engine, hint))) goto done;
@@ -100,7 +103,7 @@ static dnnl_status_t prepare(lp_tconv *c, int k)
     dnnl_status_t s = dnnl_unimplemented;
 
     /* Winograd pays where both sides fill their blocks. */
-    if (c->spec.k == 3 && c->spec.ic >= 16 && c->spec.oc >= 16)
+    if (!c->spec.bf16 && c->spec.k == 3 && c->spec.ic >= 16 && c->spec.oc >= 16)
         s = create(c, k, dnnl_convolution_winograd);
     if (s) s = create(c, k, dnnl_convolution_direct);
     if (s) return s;
@@ -120,7 +123,8 @@ lp_status lp_tconv_new(const lp_tconv_spec *sp, int threads, lp_tconv **out, lp_
     int oc = (sp->oc + sp->block - 1) / sp->block * sp->block;
     dnnl_dims_t sd = {sp->n, ic, sp->h, sp->w}, dd = {sp->n, oc, sp->h, sp->w};
     dnnl_dims_t wd = {oc, ic, sp->k, sp->k}, bd = {oc};
-    dnnl_format_tag_t tag = sp->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    dnnl_format_tag_t tag = sp->bf16 ? dnnl_nhwc : sp->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    dnnl_data_type_t dt = sp->bf16 ? dnnl_bf16 : dnnl_f32;
     lp_tconv *c = calloc(1, sizeof *c);
     int before = omp_get_max_threads(), k;
     dnnl_status_t s;
@@ -139,8 +143,9 @@ lp_status lp_tconv_new(const lp_tconv_spec *sp, int threads, lp_tconv **out, lp_
     omp_set_num_threads(threads); /* oneDNN plans for the number that it sees */
     s = dnnl_engine_create(&c->engine, dnnl_cpu, 0);
     if (!s) s = dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags);
-    if (!s) s = dnnl_memory_desc_init_by_tag(&c->src, 4, sd, dnnl_f32, tag);
-    if (!s) s = dnnl_memory_desc_init_by_tag(&c->dst, 4, dd, dnnl_f32, tag);
+    if (!s) s = dnnl_memory_desc_init_by_tag(&c->src, 4, sd, dt, tag);
+    if (!s) s = dnnl_memory_desc_init_by_tag(&c->dst, 4, dd, sp->wide ? dnnl_f32 : dt, tag);
+    if (!s) s = dnnl_memory_desc_init_by_tag(&c->d_dst, 4, dd, dt, tag);
     if (!s) s = dnnl_memory_desc_init_by_tag(&c->oihw, 4, wd, dnnl_f32, dnnl_oihw);
     if (!s) s = dnnl_memory_desc_init_by_tag(&c->bias, 1, bd, dnnl_f32, dnnl_a);
     for (k = 0; k < KINDS && !s; k++) s = prepare(c, k);
@@ -253,7 +258,7 @@ int lp_tconv_weights(lp_tconv *c, const float *weights, int backward)
     return s || !backward ? s : pack(c, DATA, w);
 }
 
-int lp_tconv_forward(const lp_tconv *c, const float *bias, const float *src, float *dst,
+int lp_tconv_forward(const lp_tconv *c, const float *bias, const void *src, void *dst,
                      void *scratch)
 {
     const part *p = &c->part[FWD];
@@ -266,10 +271,10 @@ int lp_tconv_forward(const lp_tconv *c, const float *bias, const float *src, flo
     return run(c, p->prim, a, 5);
 }
 
-int lp_tconv_backward_data(const lp_tconv *c, const float *d_dst, float *d_src, void *scratch)
+int lp_tconv_backward_data(const lp_tconv *c, const void *d_dst, void *d_src, void *scratch)
 {
     const part *p = &c->part[DATA];
-    const arg a[] = {{DNNL_ARG_DIFF_DST, &c->dst, d_dst},
+    const arg a[] = {{DNNL_ARG_DIFF_DST, &c->d_dst, d_dst},
                      {DNNL_ARG_WEIGHTS, &p->weights, p->packed},
                      {DNNL_ARG_DIFF_SRC, &c->src, d_src},
                      {DNNL_ARG_SCRATCHPAD, &p->scratch, scratch}};
@@ -277,12 +282,12 @@ int lp_tconv_backward_data(const lp_tconv *c, const float *d_dst, float *d_src, 
     return run(c, p->prim, a, 4);
 }
 
-int lp_tconv_backward_weights(const lp_tconv *c, const float *src, const float *d_dst, float *d_w,
+int lp_tconv_backward_weights(const lp_tconv *c, const void *src, const void *d_dst, float *d_w,
                               float *d_bias, void *scratch)
 {
     const part *p = &c->part[WEIGHTS];
     const arg a[] = {{DNNL_ARG_SRC, &c->src, src},
-                     {DNNL_ARG_DIFF_DST, &c->dst, d_dst},
+                     {DNNL_ARG_DIFF_DST, &c->d_dst, d_dst},
                      {DNNL_ARG_DIFF_WEIGHTS, &p->weights, p->packed},
                      {DNNL_ARG_DIFF_BIAS, &c->bias, d_bias},
                      {DNNL_ARG_SCRATCHPAD, &p->scratch, scratch}};

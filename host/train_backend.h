@@ -16,6 +16,7 @@ typedef struct {
     int threads;
     double memory; /* bytes it may take, 0: no limit */
     lp_optim_options optim;
+    int bf16; /* activations and their gradients bfloat16 */
 } lp_trainer_options;
 
 typedef struct {

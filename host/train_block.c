@@ -1,6 +1,7 @@
 #include "train_block.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #define EPS 1e-5       /* nn.BatchNorm2d of Cellpose */
@@ -13,7 +14,16 @@ static int padded(const lp_tstep *t, int c)
 
 lp_tdims lp_tmap_dims(const lp_tstep *t, const lp_tmap *m)
 {
-    return (lp_tdims){t->n, padded(t, m->c) / t->cb, t->cb, m->h, m->w};
+    int cp = padded(t, m->c), cb = t->cb;
+
+    while (m->bf16 && cb < 64 && cp % (2 * cb) == 0) cb *= 2;
+    return (lp_tdims){t->n, cp / cb, cb, m->h, m->w, m->bf16};
+}
+
+/* For lp_tops_convert, to (bf16) the map's type or from it. */
+static lp_tdims float_blocks(const lp_tstep *t, const lp_tmap *m, int bf16)
+{
+    return (lp_tdims){t->n, padded(t, m->c) / t->cb, t->cb, m->h, m->w, bf16};
 }
 
 static float *tensor(const lp_tstep *t, int i)
@@ -64,8 +74,20 @@ static void pad_bias(lp_tstep *t, const float *b, int n)
     memcpy(t->bias, b, (size_t)n * sizeof *t->bias);
 }
 
+/* y = conv(a) + t->bias; the map y may be bfloat16 where the unit is not. */
+static int convolve(lp_tstep *t, lp_tunit *u, const void *a, const lp_tmap *y)
+{
+    lp_tdims d = float_blocks(t, y, 1);
+    int convert = y->bf16 && !u->bf16;
+    int s =
+        lp_tconv_forward(u->conv[t->plan], t->bias, a, convert ? t->wide : y->v, t->conv_scratch);
+
+    if (convert && !s) lp_tops_convert(&d, y->v, t->wide);
+    return s;
+}
+
 /* copy (or NULL) receives x->v as well. */
-static int forward(lp_tstep *t, lp_tunit *u, const lp_tmap *x, float *copy, float *y)
+static int forward(lp_tstep *t, lp_tunit *u, const lp_tmap *x, void *copy, const lp_tmap *y)
 {
     lp_tdims d = lp_tmap_dims(t, x);
     int s;
@@ -74,10 +96,10 @@ static int forward(lp_tstep *t, lp_tunit *u, const lp_tmap *x, float *copy, floa
     lp_tops_norm(&d, u->a, copy, x->v, u->scale, u->shift);
     if ((s = lp_tconv_weights(u->conv[t->plan], tensor(t, u->weight), t->training))) return s;
     pad_bias(t, tensor(t, u->bias), u->oc);
-    return lp_tconv_forward(u->conv[t->plan], t->bias, u->a, y, t->conv_scratch);
+    return convolve(t, u, u->a, y);
 }
 
-static int forward_folded(lp_tstep *t, lp_tunit *u, const lp_tmap *x, float *y)
+static int forward_folded(lp_tstep *t, lp_tunit *u, const lp_tmap *x, const lp_tmap *y)
 {
     const float *w = tensor(t, u->weight), *b = tensor(t, u->bias);
     int o, c, s;
@@ -96,30 +118,31 @@ static int forward_folded(lp_tstep *t, lp_tunit *u, const lp_tmap *x, float *y)
         t->bias[o] = (float)sum;
     }
     if ((s = lp_tconv_weights(u->conv[t->plan], t->folded, t->training))) return s;
-    return lp_tconv_forward(u->conv[t->plan], t->bias, x->v, y, t->conv_scratch);
+    return convolve(t, u, x->v, y);
 }
 
 int lp_tblock_forward(lp_tstep *t, lp_tblock *b)
 {
     lp_tdims d = lp_tmap_dims(t, &b->out);
+    size_t each = b->out.bf16 ? sizeof(uint16_t) : sizeof(float);
     int s;
 
     statistics(t, b->x, NULL, &b->of_x);
-    if (b->skip) memcpy(b->z.v, b->skip->v, lp_tdims_size(&d) * sizeof(float));
-    if ((s = forward(t, &b->u[LP_TU_CONV0], b->x, NULL, b->z.v))) return s;
-    if ((s = forward_folded(t, &b->u[LP_TU_PROJ], b->x, b->y.v))) return s;
+    if (b->skip) memcpy(b->z.v, b->skip->v, lp_tdims_size(&d) * each);
+    if ((s = forward(t, &b->u[LP_TU_CONV0], b->x, NULL, &b->z))) return s;
+    if ((s = forward_folded(t, &b->u[LP_TU_PROJ], b->x, &b->y))) return s;
     statistics(t, &b->z, b->u[LP_TU_CONV1].f, &b->of_z);
-    if ((s = forward(t, &b->u[LP_TU_CONV1], &b->z, NULL, b->y.v))) return s;
+    if ((s = forward(t, &b->u[LP_TU_CONV1], &b->z, NULL, &b->y))) return s;
     statistics(t, &b->y, b->u[LP_TU_CONV2].f, &b->of_y);
-    if ((s = forward(t, &b->u[LP_TU_CONV2], &b->y, b->out.v, b->mid.v))) return s;
+    if ((s = forward(t, &b->u[LP_TU_CONV2], &b->y, b->out.v, &b->mid))) return s;
     statistics(t, &b->mid, b->u[LP_TU_CONV3].f, &b->of_mid);
-    return forward(t, &b->u[LP_TU_CONV3], &b->mid, NULL, b->out.v);
+    return forward(t, &b->u[LP_TU_CONV3], &b->mid, NULL, &b->out);
 }
 
 int lp_tunit_forward(lp_tstep *t, lp_tunit *u, const lp_tmap *x, lp_tmap *y)
 {
     statistics(t, x, u->f, u->s);
-    return forward(t, u, x, NULL, y->v);
+    return forward(t, u, x, NULL, y);
 }
 
 static double inverse_std(double var)
@@ -161,7 +184,7 @@ static void norm_gradients(lp_tstep *t, lp_tunit *u)
 }
 
 /* Gradients of the convolution, and t->d_a. */
-static int conv_gradients(lp_tstep *t, lp_tunit *u, const float *d_y)
+static int conv_gradients(lp_tstep *t, lp_tunit *u, const void *d_y)
 {
     lp_tconv *c = u->conv[t->plan];
     int s = lp_tconv_backward_data(c, d_y, t->d_a, t->conv_scratch);
@@ -173,7 +196,7 @@ static int conv_gradients(lp_tstep *t, lp_tunit *u, const float *d_y)
 }
 
 /* All gradients of a unit but the one of x, for which t->d_a, t->p and t->q stay. */
-static int backward(lp_tstep *t, lp_tunit *u, const lp_tmap *x, const float *d_y)
+static int backward(lp_tstep *t, lp_tunit *u, const lp_tmap *x, const void *d_y)
 {
     lp_tdims d = lp_tmap_dims(t, x);
     int s;
@@ -184,8 +207,8 @@ static int backward(lp_tstep *t, lp_tunit *u, const lp_tmap *x, const float *d_y
     return 0;
 }
 
-static void to_x(lp_tstep *t, const lp_tunit *u, const lp_tmap *x, float *d_x, int add,
-                 const float *extra)
+static void to_x(lp_tstep *t, const lp_tunit *u, const lp_tmap *x, void *d_x, int add,
+                 const void *extra)
 {
     lp_tdims d = lp_tmap_dims(t, x);
 
@@ -203,7 +226,7 @@ int lp_tunit_backward(lp_tstep *t, lp_tunit *u, lp_tmap *x, const lp_tmap *y)
 /* proj: with dW' the gradient of the folded weights and S that of its bias, a = scale x + shift:
  * dW = scale dW' + shift S; of sums over pixels, sum(da) = W^T S and
  * sum(da xhat) = sum_o W (dW' - mean S) / std. Adds to t->p and t->q; t->d_fold = scale * da. */
-static int backward_folded(lp_tstep *t, lp_tunit *u, const lp_tmap *x, const float *d_y, int d_x)
+static int backward_folded(lp_tstep *t, lp_tunit *u, const lp_tmap *x, const void *d_y, int d_x)
 {
     const float *w = tensor(t, u->weight);
     float *dw = t->grad[u->weight], *sum = t->bias;
@@ -235,10 +258,20 @@ static int backward_folded(lp_tstep *t, lp_tunit *u, const lp_tmap *x, const flo
     return 0;
 }
 
+/* d_y, the gradient of y, as the unit wants it: t->wide where y is bfloat16 and the unit is not. */
+static const void *gradient_for(lp_tstep *t, const lp_tunit *u, const lp_tmap *y, const void *d_y)
+{
+    lp_tdims d = float_blocks(t, y, 0);
+
+    if (!y->bf16 || u->bf16) return d_y;
+    lp_tops_convert(&d, t->wide, d_y);
+    return t->wide;
+}
+
 int lp_tblock_backward(lp_tstep *t, lp_tblock *b, int d_x)
 {
     lp_tunit *u = b->u;
-    float *d_z = b->skip ? b->skip->g : t->d_mid;
+    void *d_z = b->skip ? b->skip->g : t->d_mid;
     int s;
 
     if ((s = backward(t, &u[LP_TU_CONV3], &b->mid, b->out.g))) return s;
@@ -247,8 +280,11 @@ int lp_tblock_backward(lp_tstep *t, lp_tblock *b, int d_x)
     to_x(t, &u[LP_TU_CONV2], &b->y, b->out.g, 1, NULL); /* now the gradient of y */
     if ((s = backward(t, &u[LP_TU_CONV1], &b->z, b->out.g))) return s;
     to_x(t, &u[LP_TU_CONV1], &b->z, d_z, 0, NULL);
-    if ((s = backward(t, &u[LP_TU_CONV0], b->x, d_z))) return s;
-    if ((s = backward_folded(t, &u[LP_TU_PROJ], b->x, b->out.g, d_x))) return s;
+    if ((s = backward(t, &u[LP_TU_CONV0], b->x, gradient_for(t, &u[LP_TU_CONV0], &b->z, d_z))))
+        return s;
+    if ((s = backward_folded(t, &u[LP_TU_PROJ], b->x,
+                             gradient_for(t, &u[LP_TU_PROJ], &b->y, b->out.g), d_x)))
+        return s;
     if (d_x) to_x(t, &u[LP_TU_CONV0], b->x, b->x->g, d_x == 2, t->d_fold);
     return 0;
 }

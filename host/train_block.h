@@ -11,7 +11,8 @@
 
 typedef struct {
     int c, h, w;
-    float *v, *g; /* value, gradient; g may be shared, see train_net.c */
+    int bf16;
+    void *v, *g; /* value, gradient; g may be shared, see train_net.c */
 } lp_tmap;
 
 /* Batch statistics of a map: [Cp], image_mean [batch][Cp]. */
@@ -23,10 +24,11 @@ typedef struct {
 typedef struct {
     int ic, oc, k, h, w;
     int sum, fold;
+    int bf16; /* of x and a; else its result and that's gradient may need a conversion */
     int gamma, beta, running_mean, running_var, counter, weight, bias; /* tensors, by index */
     int full_w, full_b;                                                /* or -1 */
     lp_tconv *conv[LP_TNET_PLANS];
-    float *a;             /* relu(bn(x + f)), what the convolution sees; not with fold */
+    void *a;              /* relu(bn(x + f)), what the convolution sees; not with fold */
     float *scale, *shift; /* [Cp], [batch][Cp] */
     float *f, *d_f;       /* [batch][Cp], what the style adds and its gradient; or NULL */
     lp_tstats *s;
@@ -38,14 +40,14 @@ typedef struct {
     float **grad;    /* [n_tensors] */
     int n, cb, plan; /* images now, block width, which conv[] */
     int training;
-    void *conv_scratch;     /* of oneDNN */
-    double *work;           /* of the sums */
-    double *sum_g, *sum_gx; /* [batch][Cp max] */
-    float *p, *q;           /* [Cp max], [batch][Cp max] */
-    float *bias;            /* [Cp max] */
-    float *folded;          /* [oc][ic] of proj, the largest */
-    float *d_a, *d_mid,
-        *d_fold; /* gradients of one unit's a, of a block's inner map, of proj's x */
+    void *conv_scratch;         /* of oneDNN */
+    double *work;               /* of the sums */
+    double *sum_g, *sum_gx;     /* [batch][Cp max] */
+    float *p, *q;               /* [Cp max], [batch][Cp max] */
+    float *bias;                /* [Cp max] */
+    float *folded;              /* [oc][ic] of proj, the largest */
+    void *d_a, *d_mid, *d_fold; /* gradients of one unit's a, of a block's inner map, of proj's x */
+    float *wide;                /* what a float32 unit gives to or gets from a bfloat16 map */
 } lp_tstep;
 
 /* A residual block: resdown (skip NULL) or resup. y = proj(x) + conv_1(z), z = conv_0(x) (+ skip),

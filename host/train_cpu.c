@@ -41,7 +41,7 @@ static lp_status open_(lp_weights *w, const lp_trainer_options *o, lp_trainer **
         st = lp_fail_mem(err, "training", 2.0 * (double)n * sizeof *t->y);
         goto done;
     }
-    if ((st = lp_tnet_new(w, o->batch, o->ly, o->lx, o->threads, o->memory, &t->net, err)))
+    if ((st = lp_tnet_new(w, o->bf16, o->batch, o->ly, o->lx, o->threads, o->memory, &t->net, err)))
         goto done;
     if ((st = lp_optim_new(w, &o->optim, &t->optim, err))) goto done;
     *out = t;

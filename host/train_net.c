@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "big_alloc.h"
+#include "onednn.h"
 #include "train_style.h"
 
 #define MAX_LEVELS (LP_MAX_NBASE - 1)
@@ -14,9 +15,9 @@
  * of the sum that level n of the decoder begins with, which is written first. */
 struct lp_tnet {
     lp_tstep t;
-    int batch, ly, lx, levels, threads;
+    int bf16, batch, ly, lx, levels, threads;
     lp_tmap in, pooled[MAX_LEVELS], up[MAX_LEVELS], y;
-    float *d_x; /* gradient of pooled or up, one at a time */
+    void *d_x; /* gradient of pooled or up, one at a time */
     lp_tblock down[MAX_LEVELS], dec[MAX_LEVELS];
     lp_tunit output;
     lp_tstats of_out;
@@ -61,13 +62,21 @@ static size_t map_size(const lp_tnet *t, const lp_tmap *m)
     return (size_t)t->batch * padded(t, m->c) * m->h * m->w;
 }
 
-static void take_map(lp_tnet *t, lp_tmap *m, int c, int h, int w, int with_gradient)
+/* n values of an activation. */
+static void *take_values(lp_tnet *t, size_t n, int bf16)
+{
+    return take(t, bf16 ? (n + 1) / 2 : n);
+}
+
+/* Gradients are bfloat16 wherever the network is. */
+static void take_map(lp_tnet *t, lp_tmap *m, int c, int h, int w, int bf16, int with_gradient)
 {
     m->c = c;
     m->h = h;
     m->w = w;
-    m->v = take(t, map_size(t, m));
-    m->g = with_gradient ? take(t, map_size(t, m)) : NULL;
+    m->bf16 = bf16;
+    m->v = take_values(t, map_size(t, m), bf16);
+    m->g = with_gradient ? take_values(t, map_size(t, m), t->bf16) : NULL;
 }
 
 static void take_stats(lp_tnet *t, lp_tstats *s, int c)
@@ -117,7 +126,8 @@ static void lay_unit(lp_tnet *t, lp_tunit *u, const char *prefix, const char *fu
     u->full_w = full ? index_of(t, full, "weight") : -1;
     u->full_b = full ? index_of(t, full, "bias") : -1;
     u->k = t->t.w->tensors[u->weight].shape[2];
-    u->a = fold ? NULL : take(t, map_size(t, x));
+    u->bf16 = x->bf16;
+    u->a = fold ? NULL : take_values(t, map_size(t, x), x->bf16);
     u->scale = take(t, cp);
     u->shift = take(t, cp * t->batch);
     u->f = full ? take(t, cp * t->batch) : NULL;
@@ -135,10 +145,10 @@ static void lay_block(lp_tnet *t, lp_tblock *b, int level, int is_up, lp_tmap *x
 
     b->x = x;
     b->skip = skip;
-    take_map(t, &b->z, oc, x->h, x->w, 0);
-    take_map(t, &b->y, oc, x->h, x->w, 0);
-    take_map(t, &b->mid, oc, x->h, x->w, 0);
-    take_map(t, &b->out, oc, x->h, x->w, 1);
+    take_map(t, &b->z, oc, x->h, x->w, t->bf16, 0);
+    take_map(t, &b->y, oc, x->h, x->w, t->bf16, 0);
+    take_map(t, &b->mid, oc, x->h, x->w, t->bf16, 0);
+    take_map(t, &b->out, oc, x->h, x->w, t->bf16, 1);
     for (k = 0; k < 4; k++) take_stats(t, stats[k], seen[k]->c);
     for (k = 0; k < 4; k++) {
         int styled = is_up && k;
@@ -160,7 +170,8 @@ static void most(size_t *m, size_t n)
 /* Buffers that all blocks share. */
 static void lay_shared(lp_tnet *t)
 {
-    size_t map = map_size(t, &t->y), cp = (size_t)padded(t, t->t.w->nout), work = 0, fold = 0;
+    size_t image, half, map = map_size(t, &t->y), cp = (size_t)padded(t, t->t.w->nout), work = 0,
+                        fold = 0;
     int l, k;
 
     for (l = 0; l < t->levels; l++) {
@@ -168,7 +179,7 @@ static void lay_shared(lp_tnet *t)
 
         for (k = 0; k < 2; k++) {
             const lp_tblock *b = both[k];
-            lp_tdims d = {t->batch, 0, t->t.cb, b->x->h, b->x->w};
+            lp_tdims d = {t->batch, 0, t->t.cb, b->x->h, b->x->w, 0};
             size_t in = (size_t)padded(t, b->x->c), out = (size_t)padded(t, b->out.c);
 
             most(&map, map_size(t, b->x));
@@ -177,12 +188,18 @@ static void lay_shared(lp_tnet *t)
             most(&fold, (size_t)b->x->c * b->out.c);
             d.nblk = (int)((in > out ? in : out) / (size_t)t->t.cb);
             most(&work, lp_tdims_work(&d));
+            d.bf16 = t->bf16;
+            most(&work, lp_tdims_work(&d));
         }
     }
-    t->d_x = take(t, map);
-    t->t.d_a = take(t, map);
-    t->t.d_mid = take(t, map);
-    t->t.d_fold = take(t, map);
+    image = map_size(t, &t->in);
+    half = (map + 1) / 2;
+    t->d_x = take_values(t, map, t->bf16);
+    /* The convolutions that see the image are float32. */
+    t->t.d_a = take(t, !t->bf16 ? map : image > half ? image : half);
+    t->t.d_mid = take_values(t, map, t->bf16);
+    t->t.d_fold = take_values(t, map, t->bf16);
+    t->t.wide = t->bf16 ? take(t, map_size(t, &t->down[0].out)) : NULL;
     t->t.work = take_doubles(t, work);
     t->t.sum_g = take_doubles(t, cp * t->batch);
     t->t.sum_gx = take_doubles(t, cp * t->batch);
@@ -199,17 +216,17 @@ static void lay_out(lp_tnet *t)
     int l, L = t->levels, i;
 
     t->used = 0;
-    take_map(t, &t->in, w->nbase[0], t->ly, t->lx, 0);
+    take_map(t, &t->in, w->nbase[0], t->ly, t->lx, 0, 0);
     for (l = 0; l < L; l++) {
-        if (l) take_map(t, &t->pooled[l], w->nbase[l], t->ly >> l, t->lx >> l, 0);
+        if (l) take_map(t, &t->pooled[l], w->nbase[l], t->ly >> l, t->lx >> l, t->bf16, 0);
         lay_block(t, &t->down[l], l, 0, l ? &t->pooled[l] : &t->in, NULL, w->nbase[l + 1]);
     }
     for (l = L - 1; l >= 0; l--) {
-        if (l < L - 1) take_map(t, &t->up[l], w->nbase[l + 2], t->ly >> l, t->lx >> l, 0);
+        if (l < L - 1) take_map(t, &t->up[l], w->nbase[l + 2], t->ly >> l, t->lx >> l, t->bf16, 0);
         lay_block(t, &t->dec[l], l, 1, l < L - 1 ? &t->up[l] : &t->down[l].out, &t->down[l].out,
                   w->nbase[l + 1]);
     }
-    take_map(t, &t->y, w->nout, t->ly, t->lx, 1);
+    take_map(t, &t->y, w->nout, t->ly, t->lx, 0, 1);
     take_stats(t, &t->of_out, w->nbase[1]);
     lay_unit(t, &t->output, "output.", NULL, 0, 0, w->nbase[1], w->nout, &t->dec[0].out,
              &t->of_out);
@@ -225,8 +242,8 @@ static void lay_out(lp_tnet *t)
         t->t.grad[i] = lp_tnet_is_learnt(w->tensors[i].name) ? take(t, w->tensors[i].n) : NULL;
 }
 
-lp_status lp_tnet_new(lp_weights *w, int batch, int ly, int lx, int threads, double memory,
-                      lp_tnet **out, lp_err *err)
+lp_status lp_tnet_new(lp_weights *w, int bf16, int batch, int ly, int lx, int threads,
+                      double memory, lp_tnet **out, lp_err *err)
 {
     int L = w->n_nbase - 1, div = 1 << (L - 1);
     lp_tnet *t;
@@ -239,7 +256,11 @@ lp_status lp_tnet_new(lp_weights *w, int batch, int ly, int lx, int threads, dou
             "training network: %d images of %d x %d pixels; both sizes must be multiples "
             "of %d, at most 4096",
             batch, ly, lx, div);
+    if (bf16 && !lp_onednn_has_bf16())
+        return lp_fail(err, LP_EMISSING,
+                       "bf16: this CPU has no AVX-512; use --precision fp32 (or auto)");
     if (!(t = calloc(1, sizeof *t))) return lp_fail_mem(err, "training network", sizeof *t);
+    t->bf16 = bf16;
     t->t.w = w;
     t->t.cb = lp_tconv_block();
     t->batch = batch;
@@ -308,7 +329,8 @@ static lp_status set_plan(lp_tnet *t, int n, lp_err *err)
     drop_plan(t, p);
     for (k = 0; k < n_units(t); k++) {
         lp_tunit *u = unit(t, k);
-        const lp_tconv_spec sp = {n, u->ic, u->oc, u->h, u->w, u->k, t->t.cb, u->sum};
+        const lp_tconv_spec sp = {n,    u->ic,   u->oc,  u->h,    u->w,
+                                  u->k, t->t.cb, u->sum, u->bf16, u == &t->output};
 
         if ((st = lp_tconv_new(&sp, t->threads, &u->conv[p], err))) return st;
     }
@@ -392,6 +414,7 @@ lp_status lp_tnet_backward(lp_tnet *t, const float *d_y, lp_err *err)
     int L = t->levels, l, k, s;
     lp_tdims d = lp_tmap_dims(&t->t, &t->y);
 
+    d.bf16 = t->bf16;
     lp_tops_from_planes(&d, t->y.g, d_y, t->y.c);
     memset(t->style.g, 0, (size_t)t->batch * t->style.n * sizeof *t->style.g);
     s = lp_tunit_backward(&t->t, &t->output, &t->dec[0].out, &t->y);

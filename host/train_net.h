@@ -3,7 +3,10 @@
  *
  * Source: cellpose/resnet_torch.py; gradients are PyTorch's. Parameters stay in a lp_weights, which
  * is changed in place: by lp_tnet_forward in training (running statistics, momentum 0.05; counters)
- * and by whoever steps along the gradients. float32 throughout, sums in double.
+ * and by whoever steps along the gradients. float32 throughout, sums in double; or (bf16)
+ * activations and their gradients are bfloat16, and all else is what it was: weights, their
+ * gradients, batch norm and its statistics, the sums of convolutions, the two convolutions that see
+ * the image, and y.
  *
  * The batch norm of a block's proj is folded into its 1x1 convolution: W (s x + t) = (W s) x + W t;
  * its gradients follow from that of W s (train_block.c). */
@@ -16,9 +19,10 @@
 typedef struct lp_tnet lp_tnet;
 
 /* For up to `batch` images of ly x lx pixels, multiples of 2^(levels-1). w must stay and keep its
- * shape. LP_ENOMEM beyond `memory` bytes of activations (0: what malloc gives). */
-lp_status lp_tnet_new(lp_weights *w, int batch, int ly, int lx, int threads, double memory,
-                      lp_tnet **out, lp_err *err);
+ * shape. LP_ENOMEM beyond `memory` bytes of activations (0: what malloc gives); LP_EMISSING where
+ * the CPU has no bf16. */
+lp_status lp_tnet_new(lp_weights *w, int bf16, int batch, int ly, int lx, int threads,
+                      double memory, lp_tnet **out, lp_err *err);
 void lp_tnet_free(lp_tnet **net); /* NULL is fine; clears the pointer */
 
 /* x [n][nbase[0]][ly][lx] -> y [n][nout][ly][lx]: flows y, x (5.0 is one pixel per step) and

@@ -282,13 +282,14 @@ static lp_status fingerprint(run *r, const char *model_sha, lp_err *err)
         (unsigned long long)r->train.digest, (unsigned long long)r->test.digest);
     for (i = 0; i < r->w->n_nbase && n < (int)sizeof text - 16; i++)
         n += snprintf(text + n, sizeof text - (size_t)n, "%d,", r->w->nbase[i]);
-    if (r->o->train_size) n += snprintf(text + n, sizeof text - (size_t)n, "|size");
+    if (o->train_size) n += snprintf(text + n, sizeof text - (size_t)n, "|size");
     if (r->probs && n < (int)sizeof text - 80) {
         n += snprintf(text + n, sizeof text - (size_t)n, "|probs ");
         lp_sha256(r->probs, (size_t)r->train.n * sizeof *r->probs, text + n);
         n += 64;
     }
     if (n >= (int)sizeof text - 80) return lp_fail(err, LP_EARG, "too many options");
+    if (o->bf16) n += snprintf(text + n, sizeof text - (size_t)n, "|bf16");
     lp_sha256(text, (size_t)n, r->p.fingerprint);
     return LP_OK;
 }
@@ -304,10 +305,10 @@ static lp_status describe(run *r, const char *from, const char *sha, lp_err *err
     snprintf(text, sizeof text,
              "lipopose train " LP_VERSION
              ": from %.200s, %d images, %lld particles, %d epochs of %d crops, %s, learning rate "
-             "%g, seed %llu",
+             "%g%s, seed %llu",
              slash ? slash + 1 : from, r->train.n, (long long)r->train.n_particles, r->o->n_epochs,
              r->per_epoch, r->o->optim.sgd ? "SGD" : "AdamW", r->o->learning_rate,
-             (unsigned long long)r->o->seed);
+             r->o->bf16 ? ", bf16" : "", (unsigned long long)r->o->seed);
     free(w->source);
     free(w->source_sha256);
     w->source = strdup(text);
@@ -424,7 +425,7 @@ static lp_status prepare(run *r, int threads, lp_err *err)
 {
     const lp_train_options *o = r->o;
     lp_trainer_options to = {o->batch_size, o->bsize, o->bsize, threads, 0.8 * lp_machine_memory(),
-                             o->optim};
+                             o->optim,      o->bf16};
     char *from = NULL, *folder = NULL, sha[65];
     int resume = 0;
     lp_status st;
@@ -442,6 +443,7 @@ static lp_status prepare(run *r, int threads, lp_err *err)
     }
     if ((st = fingerprint(r, sha, err)) || (st = describe(r, from, sha, err))) goto done;
     if ((st = r->be->open(r->w, &to, &r->trainer, err))) goto done;
+    say(r, "training in %s, %d threads\n", o->bf16 ? "bf16" : "fp32", threads);
     if (resume) {
         st = lp_train_state_read(r->state, &r->p, r->w, r->be->optimizer(r->trainer), err);
         if (!st) say(r, "going on after epoch %d of %d\n", r->p.epoch, r->p.n_epochs);

@@ -30,6 +30,7 @@ typedef struct {
     int rescale; /* 1: to diam_mean */
     uint64_t seed;
     int threads;
+    int bf16; /* train_net.h */
     int resume, overwrite, quiet, json;
 } lp_train_options;
 

@@ -9,19 +9,16 @@ static int padded(const lp_tstep *t, int c)
 
 void lp_tstyle_make(const lp_tstep *t, lp_tstyle *st, const lp_tmap *x)
 {
-    size_t plane = (size_t)x->h * x->w, p;
-    int cb = t->cb, nblk = padded(t, x->c) / cb, i, c;
+    lp_tdims d = lp_tmap_dims(t, x);
+    int cp = padded(t, x->c), i, c;
 
+    lp_tops_means(&d, x->v, t->sum_g);
     for (i = 0; i < t->n; i++) {
         float *m = st->mean + (size_t)i * st->n, *s = st->v + (size_t)i * st->n;
         double len = 0;
 
         for (c = 0; c < st->n; c++) {
-            const float *v = x->v + ((size_t)i * nblk + c / cb) * plane * cb + c % cb;
-            double sum = 0;
-
-            for (p = 0; p < plane; p++) sum += v[p * cb];
-            m[c] = (float)(sum / (double)plane);
+            m[c] = (float)t->sum_g[(size_t)i * cp + c];
             len += (double)m[c] * m[c];
         }
         for (c = 0; c < st->n; c++) s[c] = (float)(m[c] / sqrt(len));

@@ -19,7 +19,7 @@ for k in 1 2 3; do mv "$tmp/d/labels/synth_000${k}_masks.tif" "$tmp/d/"; done
 run 2 "no --dir" train
 one_line "no --dir: one line"
 for o in "--n_epochs 0" "--batch_size x" "--nbase 2,8" "--nbase 2,8,9x" "--learning_rate -1" "--bsize 15" \
-    "--scale_range 3" "--precision bf16" "--seed -1" "here.tif"; do
+    "--scale_range 3" "--precision fp16" "--seed -1" "here.tif"; do
     tr_ 2 "$o" --dir "$tmp/d" $o
     one_line "$o: one line"
 done
@@ -122,11 +122,12 @@ run 0 "a command line of cellpose" --dir "$tmp/d" --train --use_gpu --verbose --
 check "a command line of cellpose: model" test -s "$tmp/d/models/cp.h5"
 
 # Stopped at a moment of its own choosing, however fast the machine is.
-long() { tr_ "$@" --dir "$tmp/d" --savedir "$tmp/m" --n_epochs 30 --save_every 2 --quiet; }
-long 0 "a longer run" --model_name_out long
+long() { tr_ "$@" --dir "$tmp/d" --savedir "$tmp/m" --n_epochs 30 --save_every 2 --quiet --precision $precision; }
+precision=fp32
+long 0 "a longer run" --model_name_out longfp32
 stop() {
     "$lp" train --pretrained_model none --nbase 2,8,16 --bsize 32 --batch_size 4 --min_train_masks 1 --SGD 0 \
-        --nimg_per_epoch 10 --dir "$tmp/d" --savedir "$tmp/m" --n_epochs 30 --save_every 2 --quiet --model_name_out "$2" 2>"$tmp/err" &
+        --nimg_per_epoch 10 --dir "$tmp/d" --savedir "$tmp/m" --n_epochs 30 --save_every 2 --quiet --precision $precision --model_name_out "$2" 2>"$tmp/err" &
     pid=$!
     tries=0
     while [ $tries -lt 400 ] && kill -0 $pid 2>/dev/null && [ ! -e "$tmp/m/$2.h5.state" ]; do
@@ -144,12 +145,24 @@ stop() {
     long 1 "SIG$1: not again without a word" --model_name_out "$2"
     long 2 "SIG$1: not with other options" --model_name_out "$2" --resume --learning_rate 0.1
     long 0 "SIG$1: --resume" --model_name_out "$2" --resume
-    check "SIG$1: the bytes of a run that was not stopped" cmp "$tmp/m/long.h5" "$tmp/m/$2.h5"
-    check "SIG$1: the same curve" cmp "$tmp/m/long_loss.csv" "$tmp/m/${2}_loss.csv"
+    check "SIG$1: the bytes of a run that was not stopped" cmp "$tmp/m/long$precision.h5" "$tmp/m/$2.h5"
+    check "SIG$1: the same curve" cmp "$tmp/m/long${precision}_loss.csv" "$tmp/m/${2}_loss.csv"
 }
 stop INT int 130
 no_leftovers "nothing half-written" "$tmp/d" "$tmp/m"
 stop KILL kill 137 # may leave a temporary
+if grep -q avx512bw /proc/cpuinfo; then
+    precision=bf16
+    long 0 "a longer run in bf16" --model_name_out longbf16
+    check "bf16: another model" sh -c "! cmp -s '$tmp/m/longfp32.h5' '$tmp/m/longbf16.h5'"
+    check "bf16: the model says so" sh -c "'$lp' info '$tmp/m/longbf16.h5' | grep -q bf16"
+    long 0 "bf16 again" --model_name_out again --overwrite
+    check "bf16 again: same bytes" cmp "$tmp/m/longbf16.h5" "$tmp/m/again.h5"
+    stop INT bfint 130
+else
+    precision=bf16
+    long 3 "bf16 without AVX-512" --model_name_out longbf16
+fi
 tr_ 1 "a rate that is too high" --dir "$tmp/d" --model_name_out "$tmp/m/nan" --learning_rate 1000 --SGD 1 --n_epochs 30
 says "a rate that is too high: what to do" "--learning_rate"
 says "a rate that is too high: which image" "synth_000"
