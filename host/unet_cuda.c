@@ -99,7 +99,7 @@ lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, size_t max_bytes,
     net->bf16 = bf16;
     net->max_bytes = max_bytes;
     for (l = 0; l < net->levels; l++) net->C[l] = lp_conv_pad(w->nbase[l + 1]);
-    if ((st = lp_cuda_load(net, w, err))) {
+    if ((st = lp_graphs_new(&net->graphs, err)) || (st = lp_cuda_load(net, w, err))) {
         lp_unet_cuda_free(&net);
         return st;
     }
@@ -112,6 +112,7 @@ void lp_unet_cuda_free(lp_unet_cuda **pn)
     lp_unet_cuda *net = pn ? *pn : NULL;
 
     if (!net) return;
+    lp_graphs_free(&net->graphs);
     if (net->d_act) net->mem.free(net->mem.ctx, net->d_act);
     if (net->d_weights) net->mem.free(net->mem.ctx, net->d_weights);
     free(net);
@@ -119,6 +120,35 @@ void lp_unet_cuda_free(lp_unet_cuda **pn)
 }
 
 /* ---- n tiles of one size, in memory that has room for them ---- */
+
+/* conv_2 and conv_3 of a block whose X is at x. c: sizes, conv_2's shift and bias, and where
+ * conv_3's result goes beside x, or instead of it. */
+static int second_half(const lp_unet_cuda *net, const places *a, const lp_cuda_block *block,
+                       const lp_conv_call *c, void *x, lp_stream stream)
+{
+    lp_conv_call k = *c;
+    int e;
+
+    k.pool = NULL;
+    k.out = NULL;
+    k.x = x;
+    k.scale = block->scale2;
+    k.k = block->k[2];
+    k.relu = 1;
+    k.y = a->b;
+    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
+
+    k = *c;
+    k.shift = NULL;
+    k.shift_stride = 0;
+    k.x = a->b;
+    k.k = block->k[3];
+    k.b = block->b[3];
+    k.b_stride = 0;
+    k.res = x;
+    k.y = k.out ? NULL : x;
+    return lp_conv_cuda(&k, net->bf16, stream);
+}
 
 static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, int lx, int l,
                       const float *d_x, lp_stream stream)
@@ -167,23 +197,10 @@ static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, i
     if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
 
     k = c;
-    k.x = a->x[l];
-    k.scale = d->scale2;
     k.shift = d->shift2;
-    k.k = d->k[2];
     k.b = d->b[2];
-    k.relu = 1;
-    k.y = a->b;
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
-
-    k = c;
-    k.x = a->b;
-    k.k = d->k[3];
-    k.b = d->b[3];
-    k.res = a->x[l];
-    k.y = a->x[l];
     k.pool = last ? NULL : a->p[l + 1];
-    return lp_conv_cuda(&k, net->bf16, stream);
+    return second_half(net, a, d, &k, a->x[l], stream);
 }
 
 static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int lx, int l,
@@ -230,25 +247,11 @@ static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int
     if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
 
     k = c;
-    k.x = z;
-    k.scale = u->scale2;
     k.shift = a->shifts + u->row[2];
     k.shift_stride = net->rows;
-    k.k = u->k[2];
     k.b = a->shifts + u->row[3];
     k.b_stride = net->rows;
-    k.relu = 1;
-    k.y = a->b;
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
-
-    k = c;
-    k.x = a->b;
-    k.k = u->k[3];
-    k.b = u->b[3];
-    k.res = z;
-    k.y = z;
     if (l == 0 && c.cout <= 32) {
-        k.y = NULL;
         k.out = d_y;
         k.nout = net->nout;
         k.out_scale = net->out_scale;
@@ -256,17 +259,27 @@ static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int
         k.out_k = net->out_k;
         k.out_b = net->out_b;
     }
-    return lp_conv_cuda(&k, net->bf16, stream);
+    return second_half(net, a, u, &k, z, stream);
 }
 
-static int forward(const lp_unet_cuda *net, const float *d_x, int n, int ly, int lx, float *d_y,
-                   float *d_styles, lp_stream stream)
+/* A batch: what lp_graphs_run passes to queue. */
+typedef struct {
+    const lp_unet_cuda *net;
+    int n, ly, lx;
+    const float *d_x;
+    float *d_y, *d_styles;
+} batch;
+
+static int queue(void *user, lp_stream stream)
 {
-    int l, e = 0, last = net->levels - 1;
+    const batch *t = user;
+    const lp_unet_cuda *net = t->net;
+    int n = t->n, ly = t->ly, lx = t->lx, l, e = 0, last = net->levels - 1;
+    float *d_y = t->d_y, *d_styles = t->d_styles;
     places a = {0};
 
     lay_out(net, n, ly, lx, net->d_act, &a);
-    for (l = 0; l <= last && !e; l++) e = down_level(net, &a, n, ly, lx, l, d_x, stream);
+    for (l = 0; l <= last && !e; l++) e = down_level(net, &a, n, ly, lx, l, t->d_x, stream);
     if (!e)
         e = lp_style_cuda(d_styles, a.x[last], n, ly >> last, lx >> last, net->C[last], net->S,
                           net->bf16, stream);
@@ -278,6 +291,15 @@ static int forward(const lp_unet_cuda *net, const float *d_x, int n, int ly, int
         e = lp_output_cuda(d_y, last ? a.x[0] : a.top, net->out_scale, net->out_shift, net->out_k,
                            net->out_b, n, net->nout, ly, lx, net->C[0], net->bf16, stream);
     return e;
+}
+
+static int forward(const lp_unet_cuda *net, const float *d_x, int n, int ly, int lx, float *d_y,
+                   float *d_styles, lp_stream stream)
+{
+    batch t = {net, n, ly, lx, d_x, d_y, d_styles};
+    lp_graph_key key = {n, ly, lx, d_x, d_y, d_styles};
+
+    return lp_graphs_run(net->graphs, &key, queue, &t, stream);
 }
 
 /* ---- memory ---- */
@@ -317,6 +339,7 @@ static lp_status reserve(lp_unet_cuda *net, const lp_tile_group *group, int n_gr
         if (all > want) want = all;
     }
     if (want <= net->act_bytes) return LP_OK;
+    lp_graphs_clear(net->graphs);
     if (net->d_act) net->mem.free(net->mem.ctx, net->d_act);
     net->d_act = NULL;
     net->act_bytes = 0;

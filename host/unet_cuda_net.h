@@ -5,6 +5,7 @@
 #ifndef LP_UNET_CUDA_NET_H
 #define LP_UNET_CUDA_NET_H
 
+#include "graphs_cuda.h"
 #include "unet_cuda.h"
 
 #define LP_CUDA_LEVELS (LP_MAX_NBASE - 1)
@@ -30,6 +31,7 @@ struct lp_unet_cuda {
     int rows;
     void *d_weights, *d_act;
     size_t weight_bytes, act_bytes, max_bytes;
+    lp_graphs *graphs; /* of batches */
 };
 
 /* Folds, packs and uploads w; sets everything from down to weight_bytes. */

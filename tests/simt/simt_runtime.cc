@@ -11,6 +11,8 @@
 #include <string.h>
 #include <vector>
 
+#include "simt_graph.h"
+#include "simt_record.h"
 #include "simt_test.h"
 
 struct Op {
@@ -47,6 +49,16 @@ size_t simt_device_memory_used()
     return R.used;
 }
 
+bool simt_device_live(const void *p)
+{
+    locked l(R.lock);
+
+    for (auto &b : R.blocks)
+        if ((const char *)p >= (char *)b.first && (const char *)p < (char *)b.first + b.second)
+            return true;
+    return false;
+}
+
 static cudaError_t finish(CUstream_st *s, size_t number)
 {
     size_t i, k = 0;
@@ -67,6 +79,13 @@ static cudaError_t finish(CUstream_st *s, size_t number)
     }
     s->pending.resize(k);
     return cudaSuccess;
+}
+
+static void finish_all()
+{
+    locked l(R.lock);
+
+    for (CUstream_st *s : R.streams) finish(s, (size_t)-1);
 }
 
 extern "C" {
@@ -120,9 +139,8 @@ cudaError_t cudaMemGetInfo(size_t *left, size_t *total)
 
 cudaError_t cudaDeviceSynchronize(void)
 {
-    locked l(R.lock);
-
-    for (CUstream_st *s : R.streams) finish(s, (size_t)-1);
+    if (cudaError_t e_ = simt_unsafe_anywhere()) return e_;
+    finish_all();
     return cudaSuccess;
 }
 
@@ -145,6 +163,7 @@ cudaError_t cudaGetLastError(void)
 
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
+    if (cudaError_t e_ = simt_unsafe()) return e_;
     locked l(R.lock);
 
     if (R.machine.fail_alloc == 0) return cudaErrorMemoryAllocation;
@@ -159,6 +178,7 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
 
 cudaError_t cudaFree(void *p)
 {
+    if (cudaError_t e_ = simt_unsafe()) return e_;
     locked l(R.lock);
 
     if (!p) return cudaSuccess;
@@ -173,24 +193,28 @@ cudaError_t cudaFree(void *p)
     abort();
 }
 
-cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t)
+cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t s)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     return cudaMalloc(p, bytes);
 }
 
-cudaError_t cudaFreeAsync(void *p, cudaStream_t)
+cudaError_t cudaFreeAsync(void *p, cudaStream_t s)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     return cudaFree(p);
 }
 
 cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned)
 {
+    if (cudaError_t e_ = simt_unsafe()) return e_;
     *p = malloc(bytes);
     return *p ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 
 cudaError_t cudaFreeHost(void *p)
 {
+    if (cudaError_t e_ = simt_unsafe()) return e_;
     free(p);
     return cudaSuccess;
 }
@@ -213,7 +237,8 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t)
 
 cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, cudaMemcpyKind)
 {
-    cudaDeviceSynchronize();
+    if (cudaError_t e_ = simt_unsafe()) return e_;
+    finish_all();
     memcpy(dst, src, bytes);
     return cudaSuccess;
 }
@@ -221,9 +246,14 @@ cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, cudaMemcpyKind)
 cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t s)
 {
-    locked l(R.lock);
     const char *b = (const char *)src;
+    const void *used[2] = {dst, src};
 
+    if (simt_recording(s))
+        return (cudaError_t)simt_record(
+            s, "copy", [=] { return (int)cudaMemcpyAsync(dst, src, bytes, kind, s); }, used,
+            sizeof used);
+    locked l(R.lock);
     if (kind == cudaMemcpyDeviceToDevice || !s) {
         memmove(dst, src, bytes);
         return cudaSuccess;
@@ -237,8 +267,11 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
     return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t)
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 {
+    if (simt_recording(s))
+        return (cudaError_t)simt_record(
+            s, "fill", [=] { return memset(p, value, bytes), 0; }, &p, sizeof p);
     memset(p, value, bytes);
     return cudaSuccess;
 }
@@ -254,6 +287,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
 
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     locked l(R.lock);
 
     for (size_t i = 0; i < R.streams.size(); i++)
@@ -264,13 +298,15 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     locked l(R.lock);
 
     return finish(s, (size_t)-1);
 }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned)
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t, unsigned)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     return cudaSuccess;
 }
 
@@ -288,6 +324,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t e)
 
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     e->stream = s;
     e->number = s ? s->number : 0;
     return cudaSuccess;
@@ -295,6 +332,7 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e)
 {
+    if (cudaError_t e_ = simt_unsafe()) return e_;
     locked l(R.lock);
 
     return finish(e->stream, e->number);

@@ -43,6 +43,16 @@ typedef struct {
 void simt_set_machine(const simt_machine *m);
 size_t simt_device_memory_used(void);
 
+/* Graphs since the program began (simt_graph.cc). */
+typedef struct {
+    int captured, made, updated, launched;
+    int live; /* neither graphs nor their executable forms are to be left */
+} simt_graph_counts;
+simt_graph_counts simt_graphs(void);
+/* From now on fails: 'b' the begin of a capture, 'e' its end, 'i' instantiation, 'u' updates,
+ * 'l' launches; 0 nothing. */
+void simt_fail_graphs(char call);
+
 #ifdef __cplusplus
 }
 #endif

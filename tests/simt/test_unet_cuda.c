@@ -3,6 +3,7 @@
 #include "../lp_h5.h"
 #include "../lp_test.h"
 #include "../weights_make.h"
+#include "cuda/cuda_runtime_api.h"
 #include "simt_test.h"
 
 #include "host/unet_cuda.h"
@@ -29,8 +30,7 @@ static lp_status mem_alloc(void *ctx, size_t bytes, void **d, lp_err *err)
     m->calls++;
     if (m->used + bytes > m->most) return lp_fail_mem(err, "the device", (double)bytes);
     for (i = 0; m->piece[i].p; i++) assert_true(i < 3);
-    assert_int_equal(posix_memalign(&m->piece[i].p, 256, bytes), 0);
-    memset(m->piece[i].p, 0xff, bytes);
+    assert_int_equal(cudaMalloc(&m->piece[i].p, bytes), 0);
     m->piece[i].n = bytes;
     m->used += bytes;
     *d = m->piece[i].p;
@@ -44,7 +44,7 @@ static void mem_free(void *ctx, void *d)
 
     for (i = 0; m->piece[i].p != d; i++) assert_true(i < 3);
     m->used -= m->piece[i].n;
-    free(d);
+    cudaFree(d);
     m->piece[i].p = NULL;
 }
 
@@ -290,6 +290,60 @@ static void same_bits(void **state)
     lp_weights_free(&w);
 }
 
+/* Batches that come again are replayed: the bits of plain launches, for two tiles and for one,
+ * after more tiles made the activations move, and in parts where memory is short. */
+static void graphs(void **state)
+{
+    enum { TILES = 3, LY = 8, LX = 16, PX = LY * LX };
+    static const int nbase[] = {2, 16, 32};
+    lp_weights *w = random_net(nbase, 3);
+    float *in = noise((size_t)TILES * 2 * PX, 3), *x, *y, *s, ref[TILES * 3 * PX], rs[TILES * 32];
+    int bf16, way, t, n;
+
+    (void)state;
+    assert_int_equal(cudaMalloc((void **)&x, (size_t)TILES * 2 * PX * sizeof *x), 0);
+    assert_int_equal(cudaMalloc((void **)&y, sizeof ref), 0);
+    assert_int_equal(cudaMalloc((void **)&s, sizeof rs), 0);
+    memcpy(x, in, (size_t)TILES * 2 * PX * sizeof *x);
+    for (bf16 = 0; bf16 < 2; bf16++)
+        for (way = 0; way < 2; way++) {
+            memory m = {.most = (size_t)1 << 30};
+            lp_unet_cuda *net = new_net(w, bf16, (size_t)1 << 29, &m);
+            simt_graph_counts before = simt_graphs();
+            cudaStream_t stream = NULL;
+            lp_err err;
+
+            run(net, x, &(lp_tile_group){TILES, LY, LX}, 1, ref, rs);
+            assert_int_equal(simt_graphs().made, before.made); /* no stream, no graph */
+            lp_unet_cuda_free(&net);
+            net = new_net(w, bf16, (size_t)1 << 29, &m);
+            if (way) m.most = m.used + lp_unet_cuda_need(net, TILES, LY, LX) - 1;
+            assert_int_equal(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), 0);
+            for (n = 1; n <= TILES; n++)
+                for (t = 0; t < 3; t++) {
+                    memset(y, 0xff, sizeof ref);
+                    memset(s, 0xff, sizeof rs);
+                    if (lp_unet_cuda_run(net, x, &(lp_tile_group){n, LY, LX}, 1, y, s, stream,
+                                         &err))
+                        fail_msg("%s", err.msg);
+                    assert_memory_equal(y, ref, (size_t)n * 3 * PX * sizeof *y);
+                    assert_memory_equal(s, rs, (size_t)n * 32 * sizeof *s);
+                }
+            /* 1, 2, 3 tiles; where three have no room, three of one tile each. */
+            assert_int_equal(simt_graphs().made - before.made, way ? 5 : 3);
+            assert_true(simt_graphs().launched - before.launched >= 6);
+            lp_unet_cuda_free(&net);
+            cudaStreamDestroy(stream);
+            assert_int_equal(simt_graphs().live, 0);
+            assert_int_equal(m.used, 0);
+        }
+    cudaFree(x);
+    cudaFree(y);
+    cudaFree(s);
+    free(in);
+    lp_weights_free(&w);
+}
+
 static void refuses(void **state)
 {
     static const int size[][3] = {{1, 20, 16}, {1, 0, 16}, {1, 16, -16}, {1, 4, 16}, {0, 16, 16}};
@@ -329,7 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_tiny), cmocka_unit_test(golden_odd), cmocka_unit_test(against_ref),
-        cmocka_unit_test(same_bits),   cmocka_unit_test(refuses),
+        cmocka_unit_test(same_bits),   cmocka_unit_test(graphs),     cmocka_unit_test(refuses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
