@@ -8,65 +8,17 @@
 
 #include "../kernels/resize.h"
 #include "../kernels/style_sum.h"
+#include "card_mem_cuda.h"
 #include "device_cuda.h"
 #include "unet_cuda.h"
 
 struct lp_net {
     lp_card *card;
-    lp_cuda_memory memory;
+    lp_card_queue queue;
     lp_unet_cuda *unet;
     pthread_mutex_t lock;
     cudaEvent_t last; /* after what was queued last */
 };
-
-/* Sizes stand in front of the network's own blocks, whose owner does not know them. */
-#define HEAD 256
-
-static lp_status net_alloc(void *ctx, size_t bytes, void **d_out, lp_err *err)
-{
-    lp_card *c = ctx;
-    size_t all = bytes + HEAD;
-    char *d = NULL;
-    lp_status st;
-
-    if ((st = lp_card_alloc(c, all, NULL, (void **)&d, err))) return st;
-    if ((st = lp_card_check(c, cudaMemcpy(d, &all, sizeof all, cudaMemcpyHostToDevice),
-                            "copy to the device", err))) {
-        lp_card_free(c, d, all, NULL);
-        return st;
-    }
-    *d_out = d + HEAD;
-    return LP_OK;
-}
-
-static void net_dealloc(void *ctx, void *d)
-{
-    lp_card *c = ctx;
-    size_t all = 0;
-
-    if (!d || lp_card_use(c, NULL)) return;
-    /* Also waits for the work that still uses it. */
-    cudaDeviceSynchronize();
-    cudaMemcpy(&all, (char *)d - HEAD, sizeof all, cudaMemcpyDeviceToHost);
-    lp_card_free(c, (char *)d - HEAD, all, NULL);
-}
-
-static lp_status net_upload(void *ctx, void *d, const void *src, size_t bytes, lp_err *err)
-{
-    lp_card *c = ctx;
-    lp_status st = lp_card_use(c, err);
-    int e;
-
-    if (st) return st;
-    /* Streams do not wait for this kind of copy, which may end after the call. */
-    if (!(e = cudaMemcpy(d, src, bytes, cudaMemcpyHostToDevice))) e = cudaDeviceSynchronize();
-    return lp_card_check(c, e, "copy to the device", err);
-}
-
-static const char *reason(int e)
-{
-    return cudaGetErrorString((cudaError_t)e);
-}
 
 static void cuda_close(lp_device **pd)
 {
@@ -205,21 +157,23 @@ static lp_status cuda_net_new(lp_device *d, const lp_weights *w, lp_precision pr
                               lp_net **out, lp_precision *used, lp_err *err)
 {
     lp_net *n = calloc(1, sizeof *n);
+    lp_device_mem mem;
     lp_status st;
 
     if (!n) return lp_fail_mem(err, "network", sizeof *n);
     if (precision == LP_PRECISION_AUTO) precision = LP_PRECISION_BF16;
     n->card = d->card;
     lp_card_share(n->card);
-    n->memory = (lp_cuda_memory){n->card, net_alloc, net_dealloc, net_upload, reason};
+    n->queue.card = n->card;
+    mem = lp_card_mem(&n->queue);
     pthread_mutex_init(&n->lock, NULL);
     if ((st = lp_card_use(n->card, err))) goto done;
     if ((st = lp_card_check(n->card, cudaEventCreateWithFlags(&n->last, cudaEventDisableTiming),
                             "event", err)))
         goto done;
     /* Half of what is left is for images, flows and masks. */
-    if ((st = lp_unet_cuda_new(w, precision == LP_PRECISION_BF16, lp_card_left(n->card) / 2,
-                               &n->memory, &n->unet, err)))
+    if ((st = lp_unet_cuda_new(w, precision == LP_PRECISION_BF16, lp_card_left(n->card) / 2, &mem,
+                               &n->unet, err)))
         goto done;
     /* Blocks of 7 rows want 53 KB of shared memory each, and two of them per multiprocessor. */
     if (n->card->shared < 128 * 1024) lp_unet_cuda_set_rows(n->unet, 4);

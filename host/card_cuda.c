@@ -223,6 +223,18 @@ void lp_card_free(lp_card *c, void *d, size_t bytes, lp_stream stream)
     pthread_mutex_unlock(&c->lock);
 }
 
+lp_status lp_card_put(lp_card *c, void *d_dst, const void *src, size_t bytes, lp_err *err)
+{
+    lp_status st = lp_card_use(c, err);
+    int e;
+
+    if (st) return st;
+    /* This kind of copy may end after the call. */
+    if (!(e = cudaMemcpy(d_dst, src, bytes, cudaMemcpyHostToDevice)))
+        e = cudaStreamSynchronize(NULL);
+    return lp_card_check(c, e, "copy to the device", err);
+}
+
 size_t lp_card_left(lp_card *c)
 {
     size_t left = 0, total = 0;

@@ -35,6 +35,9 @@ lp_status lp_card_check(const lp_card *c, int e, const char *what, lp_err *err);
 lp_status lp_card_alloc(lp_card *c, size_t bytes, lp_stream stream, void **d_out, lp_err *err);
 void lp_card_free(lp_card *c, void *d, size_t bytes, lp_stream stream);
 
+/* Copies at once; streams do not wait for it. */
+lp_status lp_card_put(lp_card *c, void *d_dst, const void *src, size_t bytes, lp_err *err);
+
 /* Bytes that are still to be had: free, or up to the cap. */
 size_t lp_card_left(lp_card *c);
 

@@ -16,7 +16,10 @@ static void card_free(void *user, void *d, size_t bytes)
 
 static lp_status card_put(void *user, void *d_dst, const void *src, size_t bytes, lp_err *err)
 {
-    return lp_stage_put(((lp_card_queue *)user)->stage, d_dst, src, bytes, err);
+    lp_card_queue *q = user;
+
+    return q->stage ? lp_stage_put(q->stage, d_dst, src, bytes, err)
+                    : lp_card_put(q->card, d_dst, src, bytes, err);
 }
 
 static lp_status card_get(void *user, void *dst, const void *d_src, size_t bytes, lp_err *err)

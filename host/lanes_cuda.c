@@ -11,11 +11,6 @@
 #include "merge.h"
 #include "merge_cuda.h"
 
-static const char *reason(int e)
-{
-    return cudaGetErrorString((cudaError_t)e);
-}
-
 void lp_lane_free(lp_lane *l)
 {
     cudaSetDevice(l->card->device);
@@ -61,14 +56,6 @@ static void lane_give(lp_device *d, lp_lane *l)
     pthread_mutex_unlock(&d->lane_lock);
 }
 
-static int lane_get(void *ctx, void *dst, const void *d_src, size_t bytes, lp_stream stream)
-{
-    cudaError_t e = cudaMemcpyAsync(dst, d_src, bytes, cudaMemcpyDeviceToHost, stream);
-
-    (void)ctx;
-    return e ? (int)e : (int)cudaStreamSynchronize(stream);
-}
-
 /* Cellpose's two defects are the CPU's affair. */
 static lp_status masks_on_cpu(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly,
                               int out_Lx, const lp_masks_options *o, lp_labels *masks,
@@ -89,6 +76,8 @@ static lp_status masks_on_cpu(lp_device *d, const lp_buf *yf, int Ly, int Lx, in
 /* Labels of one image on the device, in a lane. */
 typedef struct {
     lp_lane *l;
+    lp_card_queue queue;
+    lp_device_mem mem;
     uint32_t *d_labels; /* [out_Ly][out_Lx] */
     void *d_scratch;    /* holds the tables */
     size_t label_bytes, scratch_bytes;
@@ -108,19 +97,20 @@ static void drop_found(lp_device *d, found_masks *f, int failed)
 static lp_status find_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                             const lp_masks_options *o, found_masks *f, lp_err *err)
 {
-    lp_masks_device md = {NULL, lane_get, reason};
     void *labels = NULL;
     lp_status st;
 
     f->scratch_bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx);
     f->label_bytes = (size_t)out_Ly * out_Lx * sizeof(uint32_t);
     if ((st = lane_take(d, &f->l, err))) return st;
+    f->queue = (lp_card_queue){d->card, f->l->stream, f->l->stage};
+    f->mem = lp_card_mem(&f->queue);
     if ((st = lp_card_alloc(d->card, f->scratch_bytes, f->l->stream, &f->d_scratch, err)))
         return st;
     if ((st = lp_card_alloc(d->card, f->label_bytes, f->l->stream, &labels, err))) return st;
     f->d_labels = labels;
-    return lp_masks_cuda(&md, yf->d_data, Ly, Lx, out_Ly, out_Lx, o, f->d_labels, &f->t,
-                         f->d_scratch, f->l->stream, err);
+    return lp_masks_cuda(&f->mem, yf->d_data, Ly, Lx, out_Ly, out_Lx, o, f->d_labels, &f->t,
+                         f->d_scratch, err);
 }
 
 lp_status lp_cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
@@ -180,8 +170,6 @@ lp_status lp_cuda_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_
     size_t bytes = (size_t)out_Ly * out_Lx * sizeof(float);
     void *d_full = NULL;
     found_masks f = {0};
-    lp_card_queue q;
-    lp_device_mem mem;
     lp_status st;
 
     if (o->compat_cellpose3)
@@ -196,10 +184,8 @@ lp_status lp_cuda_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_
             goto done;
         d_cellprob = d_full;
     }
-    q = (lp_card_queue){d->card, f.l->stream, f.l->stage};
-    mem = lp_card_mem(&q);
-    st = lp_layer_make_cuda(&mem, diameter, out_Ly, out_Lx, f.d_labels, f.t.n, f.t.d_flow_error + 1,
-                            d_cellprob, layer, err);
+    st = lp_layer_make_cuda(&f.mem, diameter, out_Ly, out_Lx, f.d_labels, f.t.n,
+                            f.t.d_flow_error + 1, d_cellprob, layer, err);
 done:
     if (d_full) lp_card_free(d->card, d_full, bytes, f.l->stream);
     drop_found(d, &f, st != LP_OK);

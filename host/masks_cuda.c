@@ -40,7 +40,7 @@ typedef struct {
 } arena;
 
 typedef struct {
-    const lp_masks_device *dev;
+    const lp_device_mem *mem;
     const lp_masks_options *o;
     const float *flows, *cellprob;
     int Ly, Lx, out_Ly, out_Lx;
@@ -49,7 +49,8 @@ typedef struct {
     arena a;
     lp_stream stream;
     double t0;
-    int e; /* of the first call that failed: nothing is queued after it */
+    lp_status st; /* of the first call that failed: nothing is queued after it */
+    lp_err *err;
 } work;
 
 static unsigned char *carve(unsigned char **p, size_t bytes)
@@ -110,7 +111,8 @@ size_t lp_masks_cuda_scratch(int Ly, int Lx, int out_Ly, int out_Lx)
 /* Queues the call unless an earlier one failed. */
 #define DO(w, call)                                                                                \
     do {                                                                                           \
-        if (!(w)->e) (w)->e = (call);                                                              \
+        int rc_ = (w)->st ? 0 : (call);                                                            \
+        if (rc_) (w)->st = (w)->mem->failed((w)->mem->user, rc_, "masks", (w)->err);               \
     } while (0)
 
 static void get_counts(work *w, counts *c)
@@ -118,8 +120,8 @@ static void get_counts(work *w, counts *c)
     counts none = {0};
 
     *c = none;
-    DO(w, w->dev->get(w->dev->ctx, c, w->a.counts, sizeof *c, w->stream));
-    if (w->e) *c = none;
+    if (!w->st) w->st = w->mem->get(w->mem->user, c, w->a.counts, sizeof *c, w->err);
+    if (w->st) *c = none;
 }
 
 /* Adds the time since the last call to a stage. */
@@ -228,12 +230,21 @@ static void fill(work *w)
     renumber(w, rule, Ly, Lx);
 }
 
-lp_status lp_masks_cuda(const lp_masks_device *dev, const float *d_yf, int Ly, int Lx, int out_Ly,
+lp_status lp_masks_cuda(const lp_device_mem *mem, const float *d_yf, int Ly, int Lx, int out_Ly,
                         int out_Lx, const lp_masks_options *o, uint32_t *d_labels,
-                        lp_masks_tables *tables, void *d_scratch, lp_stream stream, lp_err *err)
+                        lp_masks_tables *tables, void *d_scratch, lp_err *err)
 {
     const size_t plane = (size_t)Ly * (size_t)Lx;
-    work w = {dev, o, d_yf, d_yf + 2 * plane, Ly, Lx, out_Ly, out_Lx, .stream = stream};
+    work w = {.mem = mem,
+              .o = o,
+              .flows = d_yf,
+              .cellprob = d_yf + 2 * plane,
+              .Ly = Ly,
+              .Lx = Lx,
+              .out_Ly = out_Ly,
+              .out_Lx = out_Lx,
+              .stream = mem->stream,
+              .err = err};
     lp_status st;
     counts c;
 
@@ -249,15 +260,15 @@ lp_status lp_masks_cuda(const lp_masks_device *dev, const float *d_yf, int Ly, i
     find_masks(&w);
     if (o->flow_threshold > 0 && w.n > 0) flow_qc(&w);
     if (w.labels != d_labels)
-        DO(&w, lp_label_resize_cuda(d_labels, w.labels, Ly, Lx, out_Ly, out_Lx, stream));
+        DO(&w, lp_label_resize_cuda(d_labels, w.labels, Ly, Lx, out_Ly, out_Lx, w.stream));
     w.labels = d_labels;
     lap(&w, LP_MASKS_RESIZE);
     fill(&w);
     get_counts(&w, &c);
     w.n = c.n;
-    DO(&w, lp_flow_error_float_cuda(w.a.error_out, w.a.error, w.n, stream));
+    DO(&w, lp_flow_error_float_cuda(w.a.error_out, w.a.error, w.n, w.stream));
     lap(&w, LP_MASKS_FILL);
-    if (w.e) return lp_fail(err, LP_EMISSING, "masks: the device failed: %s", dev->reason(w.e));
+    if (w.st) return w.st;
     *tables = (lp_masks_tables){w.n, w.a.info, w.a.error_out};
     return LP_OK;
 }

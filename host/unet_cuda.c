@@ -78,7 +78,7 @@ size_t lp_unet_cuda_bytes(const lp_unet_cuda *net)
 }
 
 lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, size_t max_bytes,
-                           const lp_cuda_memory *mem, lp_unet_cuda **out, lp_err *err)
+                           const lp_device_mem *mem, lp_unet_cuda **out, lp_err *err)
 {
     lp_unet_cuda *net;
     lp_status st;
@@ -113,8 +113,8 @@ void lp_unet_cuda_free(lp_unet_cuda **pn)
 
     if (!net) return;
     lp_graphs_free(&net->graphs);
-    if (net->d_act) net->mem.free(net->mem.ctx, net->d_act);
-    if (net->d_weights) net->mem.free(net->mem.ctx, net->d_weights);
+    if (net->d_act) net->mem.free(net->mem.user, net->d_act, net->act_bytes);
+    if (net->d_weights) net->mem.free(net->mem.user, net->d_weights, net->weight_bytes);
     free(net);
     *pn = NULL;
 }
@@ -340,11 +340,11 @@ static lp_status reserve(lp_unet_cuda *net, const lp_tile_group *group, int n_gr
     }
     if (want <= net->act_bytes) return LP_OK;
     lp_graphs_clear(net->graphs);
-    if (net->d_act) net->mem.free(net->mem.ctx, net->d_act);
+    if (net->d_act) net->mem.free(net->mem.user, net->d_act, net->act_bytes);
     net->d_act = NULL;
     net->act_bytes = 0;
     for (;;) {
-        st = net->mem.alloc(net->mem.ctx, want, &net->d_act, want > least ? &quiet : err);
+        st = net->mem.alloc(net->mem.user, want, &net->d_act, want > least ? &quiet : err);
         if (st != LP_ENOMEM || want <= least) break;
         want = want / 2 > least ? want / 2 : least;
         net->max_bytes = want; /* so that the next batch does not try again */
@@ -380,9 +380,7 @@ lp_status lp_unet_cuda_run(lp_unet_cuda *net, const float *d_x, const lp_tile_gr
         for (first = 0; first < k->n; first += n) {
             n = k->n - first < most ? k->n - first : most;
             e = forward(net, d_x, n, k->ly, k->lx, d_y, d_styles, stream);
-            if (e)
-                return lp_fail(err, LP_EIO, "network: %d tiles of %d x %d on the device: %s", n,
-                               k->ly, k->lx, net->mem.reason(e));
+            if (e) return net->mem.failed(net->mem.user, e, "network", err);
             d_x += (size_t)n * net->nin * pix;
             d_y += (size_t)n * net->nout * pix;
             d_styles += (size_t)n * net->S;

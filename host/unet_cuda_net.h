@@ -21,7 +21,7 @@ typedef struct {
 } lp_cuda_block;
 
 struct lp_unet_cuda {
-    lp_cuda_memory mem;
+    lp_device_mem mem;
     int levels, nin, nout, S, bf16, warp_rows;
     int C[LP_CUDA_LEVELS]; /* padded (lp_conv_pad) */
     lp_cuda_block down[LP_CUDA_LEVELS], up[LP_CUDA_LEVELS];

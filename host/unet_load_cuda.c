@@ -251,9 +251,9 @@ lp_status lp_cuda_load(lp_unet_cuda *net, const lp_weights *w, lp_err *err)
         st = lp_fail(err, LP_ENOMEM, "network: a tensor is missing, or out of memory");
         goto done;
     }
-    if ((st = net->mem.alloc(net->mem.ctx, m.used, &net->d_weights, err))) goto done;
+    if ((st = net->mem.alloc(net->mem.user, m.used, &net->d_weights, err))) goto done;
     net->weight_bytes = m.used;
-    if ((st = net->mem.upload(net->mem.ctx, net->d_weights, m.p, m.used, err))) goto done;
+    if ((st = net->mem.put(net->mem.user, net->d_weights, m.p, m.used, err))) goto done;
     place_all(net);
 done:
     for (l = 0; l < net->levels; l++) {

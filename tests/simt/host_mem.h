@@ -11,16 +11,22 @@ typedef struct {
     int held;
     size_t bytes; /* held */
     int fail_at;  /* the alloc that fails: 1 the next one; 0 none */
+    size_t most;  /* bytes that there are; 0: any number */
+    int calls;    /* of alloc */
 } host_mem_state;
 
 static lp_status host_alloc(void *user, size_t bytes, void **d, lp_err *err)
 {
     host_mem_state *s = user;
+    unsigned char *p = NULL;
 
-    if (s->fail_at && !--s->fail_at) return lp_fail(err, LP_ENOMEM, "no room");
-    *d = malloc(bytes);
-    assert_non_null(*d);
-    memset(*d, 0xa7, bytes);
+    s->calls++;
+    if ((s->fail_at && !--s->fail_at) || (s->most && s->bytes + bytes > s->most))
+        return lp_fail(err, LP_ENOMEM, "no room");
+    assert_int_equal(posix_memalign((void **)&p, 256, 256 + bytes), 0);
+    memcpy(p, &bytes, sizeof bytes); /* for free, which is told */
+    memset(p + 256, 0xff, bytes);
+    *d = p + 256;
     s->held++;
     s->bytes += bytes;
     return LP_OK;
@@ -29,11 +35,14 @@ static lp_status host_alloc(void *user, size_t bytes, void **d, lp_err *err)
 static void host_free(void *user, void *d, size_t bytes)
 {
     host_mem_state *s = user;
+    size_t had;
 
     if (!d) return;
+    memcpy(&had, (unsigned char *)d - 256, sizeof had);
+    assert_int_equal(had, bytes);
     s->held--;
     s->bytes -= bytes;
-    free(d);
+    free((unsigned char *)d - 256);
 }
 
 static lp_status host_put(void *user, void *d, const void *src, size_t bytes, lp_err *err)

@@ -235,7 +235,7 @@ static void no_room(void **state)
     for (method = 0; method < 3; method++)
         for (k = 1;; k++) {
             lp_merge_options o = options((lp_merge_method)method, 0);
-            host_mem_state held = {0, 0, k};
+            host_mem_state held = {.fail_at = k};
             lp_device_mem mem = host_mem(&held);
             lp_merged got = {0};
             lp_err err;
