@@ -30,6 +30,7 @@ typedef struct {
     int threads;       /* of the CPU; 0: all that this process may use */
     int gpu_device;    /* which, from 0 */
     size_t gpu_memory; /* bytes that buffers and networks may take at most; 0: no cap */
+    int cudnn;         /* cuda: its convolutions instead of our own */
     lp_device *with;   /* of the same back end, or NULL: the GPU and the cap are that one's, and it
                         * is closed later */
 } lp_backend_options;

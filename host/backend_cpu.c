@@ -64,9 +64,12 @@ static lp_status cpu_list(int i, lp_device_info *info, lp_err *err)
 
 static lp_status cpu_open(const lp_backend_options *o, lp_device **out, lp_err *err)
 {
-    lp_device *d = calloc(1, sizeof *d);
+    lp_device *d;
     lp_status st;
 
+    if (o && o->cudnn)
+        return lp_fail(err, LP_EMISSING, "--conv cudnn: only with --backend cuda, and this is cpu");
+    d = calloc(1, sizeof *d);
     if (!d) return lp_fail_mem(err, "device", sizeof *d);
     d->threads = o && o->threads > 0 ? o->threads : lp_machine_threads();
     d->memory = machine_memory();

@@ -15,6 +15,7 @@
 struct lp_net {
     lp_card *card;
     lp_card_queue queue;
+    lp_cudnn *cudnn; /* NULL: our own convolutions */
     lp_unet_cuda *unet;
     pthread_mutex_t lock;
     cudaEvent_t last; /* after what was queued last */
@@ -52,6 +53,7 @@ static lp_status cuda_open(const lp_backend_options *o, lp_device **out, lp_err 
 
     if (!d) return lp_fail_mem(err, "device", sizeof *d);
     if (!o) o = &none;
+    d->cudnn = o->cudnn;
     pthread_mutex_init(&d->stage_lock, NULL);
     pthread_mutex_init(&d->lane_lock, NULL);
     if (o->with) {
@@ -146,6 +148,7 @@ static void cuda_net_free(lp_device *d, lp_net **pn)
     (void)d;
     if (!n) return;
     lp_unet_cuda_free(&n->unet);
+    lp_cudnn_close(&n->cudnn);
     if (n->last) cudaEventDestroy(n->last);
     pthread_mutex_destroy(&n->lock);
     lp_card_close(&n->card);
@@ -171,9 +174,10 @@ static lp_status cuda_net_new(lp_device *d, const lp_weights *w, lp_precision pr
     if ((st = lp_card_check(n->card, cudaEventCreateWithFlags(&n->last, cudaEventDisableTiming),
                             "event", err)))
         goto done;
+    if (d->cudnn && (st = lp_cudnn_open(LP_CUDNN_LIBRARY, &n->cudnn, err))) goto done;
     /* Half of what is left is for images, flows and masks. */
-    if ((st = lp_unet_cuda_new(w, precision == LP_PRECISION_BF16, lp_card_left(n->card) / 2, &mem,
-                               &n->unet, err)))
+    if ((st = lp_unet_cuda_new(w, precision == LP_PRECISION_BF16, n->cudnn,
+                               lp_card_left(n->card) / 2, &mem, &n->unet, err)))
         goto done;
     /* Blocks of 7 rows want 53 KB of shared memory each, and two of them per multiprocessor. */
     if (n->card->shared < 128 * 1024) lp_unet_cuda_set_rows(n->unet, 4);

@@ -19,6 +19,7 @@ typedef struct lp_lane {
 
 struct lp_device {
     lp_card *card;
+    int cudnn; /* convolutions of networks made on it */
     cudaStream_t stream;
     lp_stage *stage;
     pthread_mutex_t stage_lock;

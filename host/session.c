@@ -109,8 +109,12 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
     lp_session first = {0};
     lp_weights *w = NULL;
     lp_status st;
+    int cudnn;
 
     if (options) o = *options;
+    cudnn = o.conv && !strcmp(o.conv, "cudnn");
+    if (o.conv && !cudnn && strcmp(o.conv, "own"))
+        return lp_fail(err, LP_EARG, "--conv %s: choose own or cudnn", o.conv);
     if (!model || !*model) return lp_fail(err, LP_EARG, "model: no file name given");
     first.s = calloc(1, sizeof *first.s);
     if (!first.s) return lp_fail_mem(err, "session", sizeof *first.s);
@@ -124,6 +128,7 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
         .threads = first.s->threads,
         .gpu_device = o.gpu_device,
         .gpu_memory = o.gpu_memory,
+        .cudnn = cudnn,
     };
     if ((st = first.s->be->open(&first.s->open, &first.s->dev, err))) goto done;
     if ((st = lp_weights_open(model, &w, err))) goto done;
@@ -136,8 +141,8 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
     memcpy(first.s->diam_range, w->diam_range, sizeof w->diam_range);
     first.s->size = w->size;
     w->size = NULL;
-    snprintf(first.s->text, sizeof first.s->text, "%s, %s", first.s->be->describe(first.s->dev),
-             used == LP_PRECISION_BF16 ? "bf16" : "fp32");
+    snprintf(first.s->text, sizeof first.s->text, "%s, %s%s", first.s->be->describe(first.s->dev),
+             used == LP_PRECISION_BF16 ? "bf16" : "fp32", cudnn ? ", cuDNN" : "");
     st = lp_session_share(&first, out, err);
 done:
     lp_weights_free(&w);

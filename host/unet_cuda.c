@@ -24,7 +24,8 @@
 /* The activations of n tiles. */
 typedef struct {
     unsigned char *x[LP_CUDA_LEVELS], *p[LP_CUDA_LEVELS], *b, *top;
-    float *shifts; /* [n][rows] */
+    float *shifts;          /* [n][rows] */
+    unsigned char *scratch; /* cuDNN's */
 } places;
 
 static size_t act_bytes(const lp_unet_cuda *net, int n, int ly, int lx, int l, int c)
@@ -40,11 +41,22 @@ static unsigned char *take(size_t *at, unsigned char *base, size_t bytes)
     return p;
 }
 
+/* Scratch of the widest convolution of level l. */
+static size_t scratch_bytes(const lp_unet_cuda *net, int n, int ly, int lx, int l)
+{
+    lp_conv_call c = {.n = n, .h = ly >> l, .w = lx >> l, .cout = net->C[l]};
+    int i;
+
+    for (i = l ? l - 1 : l; i <= l + 1 && i < net->levels; i++)
+        if (net->C[i] > c.cin) c.cin = net->C[i];
+    return lp_cudnn_scratch(&c, net->bf16);
+}
+
 /* Lays the activations out from base (NULL: only counts); returns the bytes. */
 static size_t lay_out(const lp_unet_cuda *net, int n, int ly, int lx, unsigned char *base,
                       places *a)
 {
-    size_t at = 0, most = 0, bytes;
+    size_t at = 0, most = 0, scratch = 0, bytes;
     int l;
 
     a->top = NULL;
@@ -54,9 +66,12 @@ static size_t lay_out(const lp_unet_cuda *net, int n, int ly, int lx, unsigned c
         a->x[l] = take(&at, base, bytes);
         a->p[l] = l ? take(&at, base, act_bytes(net, n, ly, lx, l, net->C[l - 1])) : NULL;
         if (l + 1 == net->levels) a->top = take(&at, base, bytes);
+        if (net->cudnn && scratch_bytes(net, n, ly, lx, l) > scratch)
+            scratch = scratch_bytes(net, n, ly, lx, l);
     }
     a->b = take(&at, base, most);
     a->shifts = (float *)take(&at, base, (size_t)n * (size_t)net->rows * sizeof(float));
+    a->scratch = take(&at, base, scratch);
     return at;
 }
 
@@ -77,7 +92,7 @@ size_t lp_unet_cuda_bytes(const lp_unet_cuda *net)
     return net->weight_bytes + net->act_bytes;
 }
 
-lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, size_t max_bytes,
+lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, lp_cudnn *cudnn, size_t max_bytes,
                            const lp_device_mem *mem, lp_unet_cuda **out, lp_err *err)
 {
     lp_unet_cuda *net;
@@ -97,6 +112,7 @@ lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, size_t max_bytes,
     net->nout = w->nout;
     net->S = w->nbase[net->levels];
     net->bf16 = bf16;
+    net->cudnn = cudnn;
     net->max_bytes = max_bytes;
     for (l = 0; l < net->levels; l++) net->C[l] = lp_conv_pad(w->nbase[l + 1]);
     if ((st = lp_graphs_new(&net->graphs, err)) || (st = lp_cuda_load(net, w, err))) {
@@ -121,6 +137,13 @@ void lp_unet_cuda_free(lp_unet_cuda **pn)
 
 /* ---- n tiles of one size, in memory that has room for them ---- */
 
+static int convolve(const lp_unet_cuda *net, const places *a, const lp_conv_call *c,
+                    lp_stream stream)
+{
+    return net->cudnn ? lp_cudnn_conv(net->cudnn, c, net->bf16, a->scratch, stream)
+                      : lp_conv_cuda(c, net->bf16, stream);
+}
+
 /* conv_2 and conv_3 of a block whose X is at x. c: sizes, conv_2's shift and bias, and where
  * conv_3's result goes beside x, or instead of it. */
 static int second_half(const lp_unet_cuda *net, const places *a, const lp_cuda_block *block,
@@ -136,7 +159,7 @@ static int second_half(const lp_unet_cuda *net, const places *a, const lp_cuda_b
     k.k = block->k[2];
     k.relu = 1;
     k.y = a->b;
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
+    if ((e = convolve(net, a, &k, stream))) return e;
 
     k = *c;
     k.shift = NULL;
@@ -147,7 +170,7 @@ static int second_half(const lp_unet_cuda *net, const places *a, const lp_cuda_b
     k.b_stride = 0;
     k.res = x;
     k.y = k.out ? NULL : x;
-    return lp_conv_cuda(&k, net->bf16, stream);
+    return convolve(net, a, &k, stream);
 }
 
 static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, int lx, int l,
@@ -175,7 +198,7 @@ static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, i
         k.b = d->b[0];
         k.relu = 1;
         k.y = a->b;
-        e = lp_conv_cuda(&k, net->bf16, stream);
+        e = convolve(net, a, &k, stream);
     }
     if (e) return e;
 
@@ -194,7 +217,7 @@ static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, i
         k.pk = d->pk;
     }
     k.y = a->x[l];
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
+    if ((e = convolve(net, a, &k, stream))) return e;
 
     k = c;
     k.shift = d->shift2;
@@ -233,7 +256,7 @@ static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int
     k.shift2_stride = net->rows;
     k.relu = 1;
     k.y = a->b;
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
+    if ((e = convolve(net, a, &k, stream))) return e;
 
     k = c;
     k.x = a->b;
@@ -244,7 +267,7 @@ static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int
     k.p_up = !deepest;
     k.pk = u->pk;
     k.y = z;
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
+    if ((e = convolve(net, a, &k, stream))) return e;
 
     k = c;
     k.shift = a->shifts + u->row[2];
@@ -380,6 +403,7 @@ lp_status lp_unet_cuda_run(lp_unet_cuda *net, const float *d_x, const lp_tile_gr
         for (first = 0; first < k->n; first += n) {
             n = k->n - first < most ? k->n - first : most;
             e = forward(net, d_x, n, k->ly, k->lx, d_y, d_styles, stream);
+            if (e < 0) return lp_fail(err, LP_EIO, "network: %s", lp_cudnn_error(net->cudnn));
             if (e) return net->mem.failed(net->mem.user, e, "network", err);
             d_x += (size_t)n * net->nin * pix;
             d_y += (size_t)n * net->nout * pix;

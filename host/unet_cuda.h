@@ -9,16 +9,18 @@
 
 #include "../kernels/tile.h"
 #include "../weights/weights.h"
+#include "cudnn_cuda.h"
 #include "device_mem.h"
 
 typedef struct lp_unet_cuda lp_unet_cuda; /* one caller at a time */
 
-/* bf16: 1 for bfloat16 operands and activations with float32 sums. max_bytes: of activations; at
+/* bf16: 1 for bfloat16 operands and activations with float32 sums. cudnn: NULL for our own
+ * convolutions, else it must outlive the network. max_bytes: of activations; at
  * least one tile is always tried. mem is copied, its user must outlive the network; of it alloc,
  * free (which waits for the work that still uses the memory), put and failed are used. LP_ENOMEM of
  * alloc is tried again with less. The caller frees; w may be freed at once. LP_EARG where the
  * kernels do not fit the model, LP_ENOMEM. */
-lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, size_t max_bytes,
+lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, lp_cudnn *cudnn, size_t max_bytes,
                            const lp_device_mem *mem, lp_unet_cuda **out, lp_err *err);
 void lp_unet_cuda_free(lp_unet_cuda **net); /* NULL is fine; clears the pointer */
 

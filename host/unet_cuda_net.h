@@ -5,6 +5,7 @@
 #ifndef LP_UNET_CUDA_NET_H
 #define LP_UNET_CUDA_NET_H
 
+#include "cudnn_cuda.h"
 #include "graphs_cuda.h"
 #include "unet_cuda.h"
 
@@ -12,7 +13,7 @@
 
 /* Device pointers, [channels] unless said otherwise. */
 typedef struct {
-    void *k[4], *pk;        /* conv_0 to conv_3 and proj, packed (kernels/conv.h) */
+    void *k[4], *pk;        /* conv_0 to conv_3 and proj, packed (kernels/conv.h or cudnn_cuda.h) */
     float *b[4];            /* biases; proj's is part of b[1] */
     float *scale0, *shift0; /* batch norm before conv_0 */
     float *scale1;          /* up: before conv_1; its shift depends on the style */
@@ -32,6 +33,7 @@ struct lp_unet_cuda {
     void *d_weights, *d_act;
     size_t weight_bytes, act_bytes, max_bytes;
     lp_graphs *graphs; /* of batches */
+    lp_cudnn *cudnn;   /* the caller's, or NULL: our own convolutions */
 };
 
 /* Folds, packs and uploads w; sets everything from down to weight_bytes. */

@@ -115,6 +115,15 @@ int simt_record(lp_stream s, const char *name, const std::function<int()> &run, 
     return cudaSuccess;
 }
 
+int simt_queue(void *stream, int (*run)(void *), const void *args, size_t bytes)
+{
+    std::vector<char> copy((const char *)args, (const char *)args + bytes);
+    auto call = [=]() mutable { return run(copy.data()); };
+
+    if (!simt_recording((lp_stream)stream)) return call();
+    return simt_record((lp_stream)stream, "call", call, args, bytes);
+}
+
 extern "C" {
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t s, enum cudaStreamCaptureMode mode)

@@ -32,6 +32,10 @@ extern "C" {
 int simt_next_seed(int s);
 void simt_set_seed(uint64_t seed);
 
+/* Rows of ldmatrix, since the program began, that had to be read after others of their matrix
+ * because they lie in the same banks of shared memory. */
+long simt_bank_conflicts(void);
+
 /* What CUDA's runtime finds (simt_runtime.cc). NULL: the default. */
 typedef struct {
     int devices;
@@ -49,6 +53,8 @@ typedef struct {
     int live; /* neither graphs nor their executable forms are to be left */
 } simt_graph_counts;
 simt_graph_counts simt_graphs(void);
+/* Runs run(a copy of args) in the order of the stream: now, or recorded as a launch is. */
+int simt_queue(void *stream, int (*run)(void *args), const void *args, size_t bytes);
 /* From now on fails: 'b' the begin of a capture, 'e' its end, 'i' instantiation, 'u' updates,
  * 'l' launches; 0 nothing. */
 void simt_fail_graphs(char call);

@@ -52,7 +52,7 @@ static lp_unet_cuda *new_net(const lp_weights *w, int bf16, size_t max_bytes, ho
     lp_device_mem d = host_mem(m);
     lp_err err = {LP_OK, ""};
 
-    if (lp_unet_cuda_new(w, bf16, max_bytes, &d, &net, &err)) fail_msg("%s", err.msg);
+    if (lp_unet_cuda_new(w, bf16, NULL, max_bytes, &d, &net, &err)) fail_msg("%s", err.msg);
     return net;
 }
 
@@ -315,11 +315,11 @@ static void refuses(void **state)
                      LP_ENOMEM);
     lp_unet_cuda_free(&net);
     m.most = 1000;
-    assert_int_equal(lp_unet_cuda_new(w, 0, 0, &d, &none, &err), LP_ENOMEM);
+    assert_int_equal(lp_unet_cuda_new(w, 0, NULL, 0, &d, &none, &err), LP_ENOMEM);
     lp_weights_free(&w);
     w = random_net(five, 3);
     m.most = (size_t)1 << 30;
-    assert_int_equal(lp_unet_cuda_new(w, 0, 0, &d, &none, &err), LP_EARG);
+    assert_int_equal(lp_unet_cuda_new(w, 0, NULL, 0, &d, &none, &err), LP_EARG);
     assert_null(none);
     lp_weights_free(&w);
     lp_unet_cuda_free(&none);
