@@ -15,6 +15,7 @@
 struct lp_net {
     lp_card *card;
     lp_card_queue queue;
+    lp_card_spare spare;
     lp_unet_cuda *unet;
     pthread_mutex_t lock;
     cudaEvent_t last; /* after what was queued last */
@@ -95,14 +96,27 @@ static const char *cuda_describe(const lp_device *d)
     return d->card->text;
 }
 
+typedef struct {
+    lp_device *d;
+    lp_buf *b;
+} buf_call;
+
+static lp_status buf_job(void *args, lp_err *err)
+{
+    const buf_call *k = args;
+
+    return lp_card_alloc(k->d->card, k->b->bytes, k->d->stream, &k->b->d_data, err);
+}
+
 static lp_status cuda_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
 {
     lp_buf *b = calloc(1, sizeof *b);
+    buf_call k = {d, b};
     lp_status st;
 
     if (!b) return lp_fail_mem(err, "buffer", sizeof *b);
     b->bytes = bytes;
-    if ((st = lp_card_alloc(d->card, bytes, d->stream, &b->d_data, err))) {
+    if ((st = lp_card_turn(d->card, buf_job, &k, err))) {
         free(b);
         return st;
     }
@@ -145,12 +159,25 @@ static void cuda_net_free(lp_device *d, lp_net **pn)
 
     (void)d;
     if (!n) return;
+    if (n->spare.user) lp_card_take_back(n->card, &n->spare);
     lp_unet_cuda_free(&n->unet);
     if (n->last) cudaEventDestroy(n->last);
     pthread_mutex_destroy(&n->lock);
     lp_card_close(&n->card);
     free(n);
     *pn = NULL;
+}
+
+/* Nobody is at work on the card, but what was queued may still run. */
+static int give_activations(void *user)
+{
+    lp_net *n = user;
+    int gave;
+
+    pthread_mutex_lock(&n->lock);
+    gave = !cudaEventSynchronize(n->last) && lp_unet_cuda_shrink(n->unet);
+    pthread_mutex_unlock(&n->lock);
+    return gave;
 }
 
 static lp_status cuda_net_new(lp_device *d, const lp_weights *w, lp_precision precision,
@@ -177,6 +204,9 @@ static lp_status cuda_net_new(lp_device *d, const lp_weights *w, lp_precision pr
         goto done;
     /* Blocks of 7 rows want 53 KB of shared memory each, and two of them per multiprocessor. */
     if (n->card->shared < 128 * 1024) lp_unet_cuda_set_rows(n->unet, 4);
+    n->spare.give = give_activations;
+    n->spare.user = n;
+    lp_card_offer(n->card, &n->spare);
     *used = precision;
     *out = n;
     n = NULL;
@@ -185,10 +215,20 @@ done:
     return st;
 }
 
-static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
-                           const lp_tile_group *group, int n_groups, lp_buf *y, lp_buf *styles,
-                           lp_err *err)
+typedef struct {
+    lp_device *d;
+    lp_net *net;
+    const lp_buf *tiles;
+    const lp_tile_group *group;
+    int n_groups;
+    lp_buf *y, *styles;
+} unet_call;
+
+static lp_status unet_job(void *args, lp_err *err)
 {
+    const unet_call *k = args;
+    lp_device *d = k->d;
+    lp_net *net = k->net;
     lp_status st = lp_card_use(d->card, err);
     int e;
 
@@ -196,12 +236,21 @@ static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
     pthread_mutex_lock(&net->lock);
     st = lp_card_check(d->card, cudaStreamWaitEvent(d->stream, net->last, 0), "network", err);
     if (!st)
-        st = lp_unet_cuda_run(net->unet, tiles->d_data, group, n_groups, y->d_data, styles->d_data,
-                              d->stream, err);
+        st = lp_unet_cuda_run(net->unet, k->tiles->d_data, k->group, k->n_groups, k->y->d_data,
+                              k->styles->d_data, d->stream, err);
     e = cudaEventRecord(net->last, d->stream); /* also after a failure: some may be queued */
     if (!st) st = lp_card_check(d->card, e, "network", err);
     pthread_mutex_unlock(&net->lock);
     return st;
+}
+
+static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
+                           const lp_tile_group *group, int n_groups, lp_buf *y, lp_buf *styles,
+                           lp_err *err)
+{
+    unet_call k = {d, net, tiles, group, n_groups, y, styles};
+
+    return lp_card_turn(d->card, unet_job, &k, err);
 }
 
 static lp_status cuda_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nchan, int Ly, int Lx,
@@ -215,15 +264,30 @@ static lp_status cuda_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nc
         "resize", err);
 }
 
-static lp_status on_device(lp_device *d, const lp_tiling *plan, const lp_tile_grid **g, lp_err *err)
-{
-    lp_status st = lp_card_use(d->card, err);
+typedef struct {
+    lp_device *d;
+    const lp_tiling *plan;
+    const lp_tile_grid **g;
+} plan_call;
 
-    if (st) return st;
+static lp_status plan_job(void *args, lp_err *err)
+{
+    const plan_call *k = args;
+    lp_device *d = k->d;
+    lp_status st;
+
     pthread_mutex_lock(&d->stage_lock);
-    st = lp_plans_get(&d->plans, d->card, d->stage, d->stream, &plan->grid, g, err);
+    st = lp_plans_get(&d->plans, d->card, d->stage, d->stream, &k->plan->grid, k->g, err);
     pthread_mutex_unlock(&d->stage_lock);
     return st;
+}
+
+static lp_status on_device(lp_device *d, const lp_tiling *plan, const lp_tile_grid **g, lp_err *err)
+{
+    plan_call k = {d, plan, g};
+    lp_status st = lp_card_use(d->card, err);
+
+    return st ? st : lp_card_turn(d->card, plan_job, &k, err);
 }
 
 static lp_status cuda_tile_cut(lp_device *d, lp_buf *tiles, size_t at, const lp_buf *img, int nchan,
