@@ -1,5 +1,5 @@
-/* lanes_cuda - masks and merges on the device: each call has a lane, a stream of its own that
- * begins after what is queued on the device, so that they run beside the network and each other. */
+/* lanes_cuda - masks, merges and copies to the host: each call has a lane, a stream of its own that
+ * waits for nothing but its own input, so that they run beside the network and each other. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,38 +13,54 @@
 
 void lp_lane_free(lp_lane *l)
 {
+    int i;
+
     cudaSetDevice(l->card->device);
     lp_stage_free(&l->stage);
-    if (l->begin) cudaEventDestroy(l->begin);
+    for (i = 0; i < LP_DEVICE_MARKS; i++)
+        if (l->mark[i]) cudaEventDestroy(l->mark[i]);
     if (l->stream) cudaStreamDestroy(l->stream);
     free(l);
 }
 
-/* A lane whose work comes after what is queued on the device now. */
-static lp_status lane_take(lp_device *d, lp_lane **out, lp_err *err)
+static lp_status lane_new(lp_card *c, lp_lane **out, lp_err *err)
+{
+    lp_lane *l = calloc(1, sizeof *l);
+    lp_status st;
+    int i, e;
+
+    if (!l) return lp_fail_mem(err, "masks", sizeof *l);
+    l->card = c;
+    e = cudaStreamCreateWithFlags(&l->stream, cudaStreamNonBlocking);
+    for (i = 0; i < LP_DEVICE_MARKS && !e; i++)
+        e = cudaEventCreateWithFlags(&l->mark[i], cudaEventDefault);
+    if ((st = lp_card_check(c, e, "masks", err)) ||
+        (st = lp_stage_new(c, l->stream, &l->stage, err))) {
+        lp_lane_free(l);
+        return st;
+    }
+    *out = l;
+    return LP_OK;
+}
+
+/* A lane whose work comes after what writes `in`, which may be NULL. */
+static lp_status lane_take(lp_device *d, const lp_buf *in, lp_lane **out, lp_err *err)
 {
     lp_status st = lp_card_use(d->card, err);
     lp_lane *l;
-    int e = 0;
 
     if (st) return st;
     pthread_mutex_lock(&d->lane_lock);
     if ((l = d->lanes)) d->lanes = l->next;
     pthread_mutex_unlock(&d->lane_lock);
-    if (!l) {
-        if (!(l = calloc(1, sizeof *l))) return lp_fail_mem(err, "masks", sizeof *l);
-        l->card = d->card;
-        if (!(e = cudaStreamCreateWithFlags(&l->stream, cudaStreamNonBlocking)))
-            e = cudaEventCreateWithFlags(&l->begin, cudaEventDisableTiming);
-        if (!e) st = lp_stage_new(d->card, l->stream, &l->stage, err);
-    }
-    if (!st && !e) e = cudaEventRecord(l->begin, d->stream);
-    if (!st && !e) e = cudaStreamWaitEvent(l->stream, l->begin, 0);
-    if (!st && !(st = lp_card_check(d->card, e, "masks", err)))
-        *out = l;
-    else
+    if (!l && (st = lane_new(d->card, &l, err))) return st;
+    if (in &&
+        (st = lp_card_check(d->card, cudaStreamWaitEvent(l->stream, in->ready, 0), "masks", err))) {
         lp_lane_free(l);
-    return st;
+        return st;
+    }
+    *out = l;
+    return LP_OK;
 }
 
 static void lane_give(lp_device *d, lp_lane *l)
@@ -54,6 +70,17 @@ static void lane_give(lp_device *d, lp_lane *l)
     l->next = d->lanes;
     d->lanes = l;
     pthread_mutex_unlock(&d->lane_lock);
+}
+
+lp_status lp_cuda_get(lp_device *d, void *dst, const lp_buf *src, size_t offset, size_t bytes,
+                      lp_err *err)
+{
+    lp_lane *l = NULL;
+    lp_status st = lane_take(d, src, &l, err);
+
+    if (!st) st = lp_stage_get(l->stage, dst, (const char *)src->d_data + offset, bytes, err);
+    lane_give(d, l);
+    return st;
 }
 
 /* Cellpose's two defects are the CPU's affair. */
@@ -102,8 +129,8 @@ static lp_status find_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int 
 
     f->scratch_bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx);
     f->label_bytes = (size_t)out_Ly * out_Lx * sizeof(uint32_t);
-    if ((st = lane_take(d, &f->l, err))) return st;
-    f->queue = (lp_card_queue){d->card, f->l->stream, f->l->stage};
+    if ((st = lane_take(d, yf, &f->l, err))) return st;
+    f->queue = (lp_card_queue){d->card, f->l->stream, f->l->stage, f->l->mark};
     f->mem = lp_card_mem(&f->queue);
     if ((st = lp_card_alloc(d->card, f->scratch_bytes, f->l->stream, &f->d_scratch, err)))
         return st;
@@ -256,7 +283,7 @@ static lp_status merge_job(void *args, lp_err *err)
     lp_device_mem mem;
     lp_status st;
 
-    if ((st = lane_take(k->d, &l, err))) return st;
+    if ((st = lane_take(k->d, NULL, &l, err))) return st;
     q.stream = l->stream;
     q.stage = l->stage;
     mem = lp_card_mem(&q);

@@ -161,6 +161,70 @@ static void masks_wait(void **state)
     free(yf);
 }
 
+/* Masks and copies wait for what writes their own input and for nothing else that is queued; times
+ * are those of the device's clock, which goes on by 1 ms with every kernel. */
+static void own_input(void **state)
+{
+    enum { S = 40, N = S * S, MORE = 70 };
+    float *yf = calloc(3 * N, sizeof *yf), *other = calloc(3 * N, sizeof *yf), got[N], from;
+    double seconds[LP_MASKS_NSTAGES] = {0}, work[2][LP_WORK_N], sum = 0;
+    lp_device *dev = new_device(0);
+    lp_buf *a = new_buf(dev, 3 * N * sizeof *yf), *b = new_buf(dev, 3 * N * sizeof *yf);
+    lp_masks_options o = lp_masks_defaults();
+    size_t before, after;
+    lp_labels m;
+    uint32_t n;
+    lp_err err;
+    int i;
+
+    (void)state;
+    assert_true(yf && other);
+    for (i = 0; i < N; i++) {
+        yf[i] = (float)(20 - i / S);
+        yf[N + i] = (float)(20 - i % S);
+        yf[2 * N + i] = 1;
+    }
+    other[0] = from = 3;
+    o.max_size_fraction = 1;
+    o.flow_threshold = 1e9;
+    o.seconds = seconds;
+    assert_int_equal(cuda->put(dev, a, yf, 3 * N * sizeof *yf, &err), LP_OK);
+    assert_int_equal(cuda->put(dev, b, other, 3 * N * sizeof *yf, &err), LP_OK);
+    assert_true(simt_pending() == 2);
+    simt_clock(&before);
+    assert_int_equal(cuda->masks(dev, a, S, S, S, S, &o, &m, NULL, &n, &err), LP_OK);
+    simt_clock(&after);
+    assert_int_equal(n, 1);
+    assert_true(simt_pending() == 1);
+    for (i = 0; i < LP_MASKS_NSTAGES; i++) sum += seconds[i];
+    assert_true(after > before + 20);
+    LP_ASSERT_CLOSE(sum, (double)(after - before) / 1e3, 1e-6, 0);
+    LP_ASSERT_CLOSE(seconds[LP_MASKS_RESIZE], 0, 0, 0);
+    assert_true(seconds[LP_MASKS_FOLLOW] > 0 && seconds[LP_MASKS_DIFFUSE] > 0);
+    assert_int_equal(cuda->get(dev, got, a, 0, sizeof got, &err), LP_OK);
+    assert_memory_equal(got, yf, sizeof got);
+    assert_true(simt_pending() == 1);
+    assert_int_equal(cuda->get(dev, got, b, 0, sizeof got, &err), LP_OK);
+    assert_true(got[0] == from && simt_pending() == 0);
+    lp_labels_free(&m);
+
+    assert_int_equal(cuda->seconds(dev, work[0], &err), LP_OK);
+    simt_clock(&before);
+    for (i = 0; i < MORE; i++) /* more than there are spans */
+        assert_int_equal(cuda->resize(dev, b, a, 1, S, S, S, S, &err), LP_OK);
+    simt_clock(&after);
+    assert_int_equal(cuda->seconds(dev, work[1], &err), LP_OK);
+    assert_true(after >= before + MORE);
+    LP_ASSERT_CLOSE(work[1][LP_WORK_RESIZE] - work[0][LP_WORK_RESIZE],
+                    (double)(after - before) / 1e3, 1e-6, 0);
+    LP_ASSERT_CLOSE(work[1][LP_WORK_NET], 0, 0, 0);
+    cuda->buf_free(dev, &a);
+    cuda->buf_free(dev, &b);
+    cuda->close(&dev);
+    free(yf);
+    free(other);
+}
+
 /* A network's activations make room for others, and it then goes on in smaller parts. */
 static void network_gives_way(void **state)
 {
@@ -249,7 +313,9 @@ static void lost(void **state)
     lp_device *dev = NULL;
     lp_result r[3] = {0};
     size_t t0, t1;
+    double sum = 0;
     lp_err err;
+    int i;
 
     (void)state;
     assert_true(w && img && model);
@@ -264,6 +330,9 @@ static void lost(void **state)
     if (lp_segment(s, img, 1, 60, 70, &so, &r[0], &err)) fail_msg("%s", err.msg);
     simt_clock(&t1);
     assert_true(r[0].n > 0);
+    for (i = 0; i < LP_T_NSTAGES; i++)
+        if (i != LP_T_NORMALIZE) sum += r[0].seconds[i];
+    LP_ASSERT_CLOSE(sum, (double)(t1 - t0) / 1e3, 1e-6, 0); /* every kernel is in a stage */
     simt_lose_device((long)(t1 - t0) / 2);
     assert_int_equal(lp_segment(s, img, 1, 60, 70, &so, &r[1], &err), LP_EIO);
     assert_non_null(strstr(err.msg, "unspecified launch failure; this run cannot use it"));
@@ -283,8 +352,8 @@ static void lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(pool, setup), cmocka_unit_test_setup(masks_wait, setup),
-        cmocka_unit_test_setup(network_gives_way, setup), cmocka_unit_test_setup(meanings, setup),
-        cmocka_unit_test_setup(lost, setup)};
+        cmocka_unit_test_setup(pool, setup),      cmocka_unit_test_setup(masks_wait, setup),
+        cmocka_unit_test_setup(own_input, setup), cmocka_unit_test_setup(network_gives_way, setup),
+        cmocka_unit_test_setup(meanings, setup),  cmocka_unit_test_setup(lost, setup)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
