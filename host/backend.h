@@ -41,6 +41,8 @@ typedef struct {
     int major, minor; /* compute capability; 0 for the CPU */
 } lp_device_info;
 
+enum { LP_WORK_RESIZE, LP_WORK_NET, LP_WORK_N };
+
 typedef struct {
     const char *name;
 
@@ -54,6 +56,9 @@ typedef struct {
     int (*batch)(const lp_device *dev);
     /* The most bytes that buffers and networks have taken at a time. */
     size_t (*peak)(const lp_device *dev);
+    /* s [LP_WORK_N]: seconds that the device has worked for this lp_device; waits for what it
+     * still does. The network's are with its tiles. */
+    lp_status (*seconds)(lp_device *dev, double *s, lp_err *err);
     /* One line: what the device is. Valid until close. */
     const char *(*describe)(const lp_device *dev);
 

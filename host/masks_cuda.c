@@ -2,7 +2,6 @@
 #include "masks_cuda.h"
 
 #include <math.h>
-#include <omp.h>
 
 #include "kernels/diffuse.h"
 #include "kernels/fill_holes.h"
@@ -48,7 +47,7 @@ typedef struct {
     uint32_t n;       /* no label is larger */
     arena a;
     lp_stream stream;
-    double t0;
+    int stage[LP_DEVICE_MARKS], n_stages; /* that ended at mark 1, 2, .. */
     lp_status st; /* of the first call that failed: nothing is queued after it */
     lp_err *err;
 } work;
@@ -124,17 +123,20 @@ static void get_counts(work *w, counts *c)
     if (w->st) *c = none;
 }
 
-/* Adds the time since the last call to a stage. */
+/* Here a stage ends. */
 static void lap(work *w, int stage)
 {
-    double now;
-    counts c;
+    if (!w->o->seconds || w->st) return;
+    w->stage[w->n_stages++] = stage;
+    w->mem->mark(w->mem->user, w->n_stages);
+}
 
-    if (!w->o->seconds) return;
-    get_counts(w, &c);
-    now = omp_get_wtime();
-    w->o->seconds[stage] += now - w->t0;
-    w->t0 = now;
+static void add_times(const work *w)
+{
+    int i;
+
+    for (i = w->n_stages - 1; i >= 0; i--)
+        w->o->seconds[w->stage[i]] += w->mem->between(w->mem->user, i, i + 1);
 }
 
 /* Those that stay get 1, 2, ... in raster order; labels and tables follow. */
@@ -253,7 +255,7 @@ lp_status lp_masks_cuda(const lp_device_mem *mem, const float *d_yf, int Ly, int
         (int64_t)out_Ly * out_Lx > LP_MAX_PIXELS)
         return lp_fail(err, LP_EARG, "masks: image of %d x %d pixels", out_Ly, out_Lx);
     if (o->compat_cellpose3) return lp_fail(err, LP_EARG, "masks: compat_cellpose3 is for the CPU");
-    w.t0 = omp_get_wtime();
+    if (o->seconds) mem->mark(mem->user, 0);
     w.a = lay_out(d_scratch, Ly, Lx, out_Ly, out_Lx);
     w.labels = Ly == out_Ly && Lx == out_Lx ? d_labels : w.a.labels;
 
@@ -269,6 +271,7 @@ lp_status lp_masks_cuda(const lp_device_mem *mem, const float *d_yf, int Ly, int
     DO(&w, lp_flow_error_float_cuda(w.a.error_out, w.a.error, w.n, w.stream));
     lap(&w, LP_MASKS_FILL);
     if (w.st) return w.st;
+    if (o->seconds) add_times(&w);
     *tables = (lp_masks_tables){w.n, w.a.info, w.a.error_out};
     return LP_OK;
 }

@@ -24,9 +24,9 @@ typedef struct {
 size_t lp_masks_cuda_scratch(int Ly, int Lx, int out_Ly, int out_Lx);
 
 /* d_yf [3][Ly][Lx] float32: flows y, x, then cellprob; not changed. d_labels [out_Ly][out_Lx]: as
- * lp_masks_compute has them. o->seconds is the time that passed here; asking for it makes every
- * stage wait. On return the work on d_labels and the tables is queued on mem's stream, at least.
- * Of mem, get and failed are used. LP_EARG as lp_masks_compute, and for compat_cellpose3. */
+ * lp_masks_compute has them. o->seconds is the time between the stages' ends on the device. On
+ * return the work on d_labels and the tables is queued on mem's stream, at least. Of mem, get,
+ * failed and the marks are used. LP_EARG as lp_masks_compute, and for compat_cellpose3. */
 lp_status lp_masks_cuda(const lp_device_mem *mem, const float *d_yf, int Ly, int Lx, int out_Ly,
                         int out_Lx, const lp_masks_options *o, uint32_t *d_labels,
                         lp_masks_tables *tables, void *d_scratch, lp_err *err);

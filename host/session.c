@@ -343,11 +343,20 @@ done:
     return st;
 }
 
-/* Times of the network and of making masks, t. */
-static void add_times(double *seconds, const lp_net_output *net, const double *t)
+lp_status lp_session_times(const lp_session *s, int sign, double *seconds, lp_err *err)
 {
-    seconds[LP_T_NET] += net->seconds_net;
-    seconds[LP_T_RESIZE] += net->seconds_resize;
+    double work[LP_WORK_N];
+    lp_status st = s->s->be->seconds(s->dev, work, err);
+
+    if (st) return st;
+    seconds[LP_T_NET] += sign * work[LP_WORK_NET];
+    seconds[LP_T_RESIZE] += sign * work[LP_WORK_RESIZE];
+    return LP_OK;
+}
+
+/* Times of making masks, t. */
+static void add_times(double *seconds, const double *t)
+{
     seconds[LP_T_FOLLOW] += t[LP_MASKS_FOLLOW];
     seconds[LP_T_SEEDS] += t[LP_MASKS_SEEDS];
     seconds[LP_T_LABEL] += t[LP_MASKS_LABEL];
@@ -402,7 +411,7 @@ lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int 
                                    &r->flow_error, &r->n, err);
 
     if (st) return st;
-    add_times(r->seconds, net, seconds);
+    add_times(r->seconds, seconds);
     r->ntiles = net->ntiles;
     r->masks = masks.data;
     r->Ly = Ly;
@@ -419,7 +428,7 @@ lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int 
     lp_status st =
         s->s->be->layer(s->dev, net->yf, net->Ly, net->Lx, Ly, Lx, &m, diameter, layer, err);
 
-    if (!st) add_times(seconds, net, t);
+    if (!st) add_times(seconds, t);
     return st;
 }
 
@@ -467,11 +476,13 @@ lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int L
 
     if ((st = lp_session_prepare(s, image, nchan, Ly, Lx, o, &img, &r, err))) goto done;
     if (o->diameter == 0 && (st = estimate(s, img, Ly, Lx, o, &r, err))) goto done;
+    if ((st = lp_session_times(s, -1, r.seconds, err))) goto done;
     no = lp_session_net_options(s, o, r.diameter);
     if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
     lp_session_release(s, &img);
     if ((st = lp_session_masks(s, &net, Ly, Lx, o, &r, err))) goto done;
     if ((st = fetch(s, &c, &net, &r, err))) goto done;
+    if ((st = lp_session_times(s, 1, r.seconds, err))) goto done;
     *out = r;
     memset(&r, 0, sizeof r);
 done:

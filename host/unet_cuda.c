@@ -123,13 +123,29 @@ lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, lp_cudnn *cudnn, size_
     return LP_OK;
 }
 
+static void drop_activations(lp_unet_cuda *net)
+{
+    lp_graphs_clear(net->graphs);
+    if (net->d_act) net->mem.free(net->mem.user, net->d_act, net->act_bytes);
+    net->d_act = NULL;
+    net->act_bytes = 0;
+}
+
+int lp_unet_cuda_shrink(lp_unet_cuda *net)
+{
+    if (!net->d_act) return 0;
+    net->max_bytes = net->act_bytes / 2;
+    drop_activations(net);
+    return 1;
+}
+
 void lp_unet_cuda_free(lp_unet_cuda **pn)
 {
     lp_unet_cuda *net = pn ? *pn : NULL;
 
     if (!net) return;
+    drop_activations(net);
     lp_graphs_free(&net->graphs);
-    if (net->d_act) net->mem.free(net->mem.user, net->d_act, net->act_bytes);
     if (net->d_weights) net->mem.free(net->mem.user, net->d_weights, net->weight_bytes);
     free(net);
     *pn = NULL;
@@ -362,10 +378,7 @@ static lp_status reserve(lp_unet_cuda *net, const lp_tile_group *group, int n_gr
         if (all > want) want = all;
     }
     if (want <= net->act_bytes) return LP_OK;
-    lp_graphs_clear(net->graphs);
-    if (net->d_act) net->mem.free(net->mem.user, net->d_act, net->act_bytes);
-    net->d_act = NULL;
-    net->act_bytes = 0;
+    drop_activations(net);
     for (;;) {
         st = net->mem.alloc(net->mem.user, want, &net->d_act, want > least ? &quiet : err);
         if (st != LP_ENOMEM || want <= least) break;

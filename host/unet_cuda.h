@@ -37,6 +37,10 @@ lp_status lp_unet_cuda_run(lp_unet_cuda *net, const float *d_x, const lp_tile_gr
  */
 void lp_unet_cuda_set_rows(lp_unet_cuda *net, int rows);
 
+/* Frees the activations, of which there will be at most half as many. Returns 0 where there are
+ * none. */
+int lp_unet_cuda_shrink(lp_unet_cuda *net);
+
 /* Device memory that the network holds now: weights and activations. */
 size_t lp_unet_cuda_bytes(const lp_unet_cuda *net);
 

@@ -3,6 +3,8 @@
 #ifndef LP_TEST_HOST_MEM_H
 #define LP_TEST_HOST_MEM_H
 
+#include <omp.h>
+
 #include "../lp_test.h"
 
 #include "host/device_mem.h"
@@ -13,6 +15,7 @@ typedef struct {
     int fail_at;  /* the alloc that fails: 1 the next one; 0 none */
     size_t most;  /* bytes that there are; 0: any number */
     int calls;    /* of alloc */
+    double mark[LP_DEVICE_MARKS];
 } host_mem_state;
 
 static lp_status host_alloc(void *user, size_t bytes, void **d, lp_err *err)
@@ -58,6 +61,18 @@ static lp_status host_get(void *user, void *dst, const void *d, size_t bytes, lp
     return host_put(user, dst, d, bytes, err);
 }
 
+static void host_mark(void *user, int at)
+{
+    ((host_mem_state *)user)->mark[at] = omp_get_wtime();
+}
+
+static double host_between(void *user, int from, int to)
+{
+    const double *t = ((host_mem_state *)user)->mark;
+
+    return t[to] - t[from];
+}
+
 static lp_status host_failed(void *user, int rc, const char *what, lp_err *err)
 {
     (void)user;
@@ -66,7 +81,8 @@ static lp_status host_failed(void *user, int rc, const char *what, lp_err *err)
 
 static inline lp_device_mem host_mem(host_mem_state *s)
 {
-    lp_device_mem m = {s, NULL, host_alloc, host_free, host_put, host_get, host_failed};
+    lp_device_mem m = {s,        NULL,      host_alloc,   host_free,  host_put,
+                       host_get, host_mark, host_between, host_failed};
 
     return m;
 }

@@ -3,15 +3,18 @@
  * What a device does at some later time happens here as late as it may, where that can be told:
  * bytes copied to the host arrive with the wait for the stream or event (NaN until then), and the
  * source of a copy to the device must not have changed by then. New memory holds NaN; memory that
- * was not freed is a leak that AddressSanitizer sees. */
+ * was not freed is a leak that AddressSanitizer sees. Pools grow by 64 KiB and keep what is freed.
+ * The device's clock goes on by 1 ms with every kernel. */
 #include <cuda_runtime_api.h>
 #include <mutex>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vector>
 
 #include "simt_graph.h"
+#include "simt_inside.h"
 #include "simt_record.h"
 #include "simt_test.h"
 
@@ -20,6 +23,8 @@ struct Op {
     const void *from;
     std::vector<char> bytes;
     size_t number;
+    CUstream_st *after; /* instead of a copy: waits for what this one had by then */
+    size_t after_number;
 };
 struct CUstream_st {
     std::vector<Op> pending;
@@ -27,13 +32,24 @@ struct CUstream_st {
 };
 struct CUevent_st {
     CUstream_st *stream;
-    size_t number;
+    size_t number, time;
+    bool timing;
+};
+struct CUmemPoolHandle_st {
+    size_t used, reserved;
+};
+struct Block {
+    void *first;
+    size_t second;
+    cudaMemPool_t pool; /* or NULL */
 };
 
 static struct {
     simt_machine machine = {1, 13000, 90, (size_t)8 << 30, -1};
-    size_t used;
-    std::vector<std::pair<void *, size_t>> blocks;
+    size_t used, peak;    /* pools: with what they keep */
+    size_t clock;         /* ms */
+    long lost_after = -1; /* kernels until the device is lost; -1: never */
+    std::vector<Block> blocks;
     std::vector<CUstream_st *> streams;
     std::recursive_mutex lock;
 } R;
@@ -42,6 +58,36 @@ typedef std::lock_guard<std::recursive_mutex> locked;
 void simt_set_machine(const simt_machine *m)
 {
     R.machine = m ? *m : simt_machine{1, 13000, 90, (size_t)8 << 30, -1};
+    R.lost_after = -1;
+    R.peak = R.used;
+}
+
+void simt_lose_device(long kernels)
+{
+    R.lost_after = kernels;
+}
+
+int simt_kernel_starts()
+{
+    locked l(R.lock);
+
+    if (R.lost_after == 0) return cudaErrorLaunchFailure;
+    if (R.lost_after > 0) R.lost_after--;
+    R.clock++;
+    return 0;
+}
+
+static cudaError_t lost()
+{
+    return R.lost_after == 0 ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
+static bool fits(size_t bytes)
+{
+    if (bytes > R.machine.memory - R.used) return false;
+    R.used += bytes;
+    if (R.used > R.peak) R.peak = R.used;
+    return true;
 }
 
 size_t simt_device_memory_used()
@@ -59,26 +105,49 @@ bool simt_device_live(const void *p)
     return false;
 }
 
-static cudaError_t finish(CUstream_st *s, size_t number)
+size_t simt_device_memory_peak()
 {
-    size_t i, k = 0;
+    return R.peak;
+}
 
-    if (!s) return cudaSuccess;
-    for (i = 0; i < s->pending.size(); i++) {
-        Op &o = s->pending[i];
+size_t simt_device_blocks()
+{
+    return R.blocks.size();
+}
 
-        if (o.number > number) {
-            if (i != k) s->pending[k] = o;
-            k++;
+size_t simt_pending()
+{
+    locked l(R.lock);
+    size_t n = 0;
+
+    for (CUstream_st *s : R.streams) n += s->pending.size();
+    return n;
+}
+
+void simt_clock(size_t *ms)
+{
+    locked l(R.lock);
+
+    *ms = R.clock;
+}
+
+static void finish(CUstream_st *s, size_t number)
+{
+    while (s && !s->pending.empty() && s->pending[0].number <= number) {
+        Op o = s->pending[0];
+        bool there = false;
+
+        s->pending.erase(s->pending.begin());
+        for (CUstream_st *t : R.streams) there |= t == o.after;
+        if (there) {
+            finish(o.after, o.after_number);
         } else if (o.to) {
             memcpy(o.to, o.bytes.data(), o.bytes.size());
-        } else if (memcmp(o.from, o.bytes.data(), o.bytes.size())) {
+        } else if (!o.bytes.empty() && memcmp(o.from, o.bytes.data(), o.bytes.size())) {
             fprintf(stderr, "simt: what is being copied to the device was changed\n");
             abort();
         }
     }
-    s->pending.resize(k);
-    return cudaSuccess;
 }
 
 static void finish_all()
@@ -141,7 +210,7 @@ cudaError_t cudaDeviceSynchronize(void)
 {
     if (cudaError_t e_ = simt_unsafe_anywhere()) return e_;
     finish_all();
-    return cudaSuccess;
+    return lost();
 }
 
 const char *cudaGetErrorString(cudaError_t e)
@@ -152,6 +221,7 @@ const char *cudaGetErrorString(cudaError_t e)
            : e == cudaErrorInvalidDevice        ? "invalid device ordinal"
            : e == cudaErrorIllegalAddress       ? "an illegal memory access was encountered"
            : e == cudaErrorInsufficientDriver   ? "CUDA driver version is insufficient"
+           : e == cudaErrorLaunchFailure        ? "unspecified launch failure"
            : e == cudaErrorInvalidConfiguration ? "invalid configuration argument"
                                                 : "error";
 }
@@ -161,19 +231,34 @@ cudaError_t cudaGetLastError(void)
     return cudaSuccess;
 }
 
+static cudaError_t get_memory(void **p, size_t bytes, cudaMemPool_t pool)
+{
+    locked l(R.lock);
+    const size_t step = (size_t)64 << 10;
+    size_t grow = bytes;
+
+    if (lost()) return lost();
+    if (R.machine.fail_alloc == 0) return cudaErrorMemoryAllocation;
+    if (R.machine.fail_alloc > 0) R.machine.fail_alloc--;
+    if (pool) {
+        grow = (pool->used + bytes + step - 1) / step * step;
+        grow = grow > pool->reserved ? grow - pool->reserved : 0;
+    }
+    if (!bytes || !fits(grow)) return cudaErrorMemoryAllocation;
+    if (posix_memalign(p, 256, bytes)) return cudaErrorMemoryAllocation;
+    memset(*p, 0xff, bytes);
+    if (pool) {
+        pool->used += bytes;
+        pool->reserved += grow;
+    }
+    R.blocks.push_back({*p, bytes, pool});
+    return cudaSuccess;
+}
+
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
     if (cudaError_t e_ = simt_unsafe()) return e_;
-    locked l(R.lock);
-
-    if (R.machine.fail_alloc == 0) return cudaErrorMemoryAllocation;
-    if (R.machine.fail_alloc > 0) R.machine.fail_alloc--;
-    if (!bytes || bytes > R.machine.memory - R.used) return cudaErrorMemoryAllocation;
-    if (posix_memalign(p, 256, bytes)) return cudaErrorMemoryAllocation;
-    memset(*p, 0xff, bytes);
-    R.used += bytes;
-    R.blocks.push_back({*p, bytes});
-    return cudaSuccess;
+    return get_memory(p, bytes, nullptr);
 }
 
 cudaError_t cudaFree(void *p)
@@ -184,19 +269,22 @@ cudaError_t cudaFree(void *p)
     if (!p) return cudaSuccess;
     for (size_t i = 0; i < R.blocks.size(); i++)
         if (R.blocks[i].first == p) {
-            R.used -= R.blocks[i].second;
+            if (R.blocks[i].pool)
+                R.blocks[i].pool->used -= R.blocks[i].second;
+            else
+                R.used -= R.blocks[i].second;
             R.blocks.erase(R.blocks.begin() + (long)i);
             free(p);
-            return cudaSuccess;
+            return lost();
         }
     fprintf(stderr, "simt: free of what is no device memory\n");
     abort();
 }
 
-cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t s)
+cudaError_t cudaMallocFromPoolAsync(void **p, size_t bytes, cudaMemPool_t pool, cudaStream_t s)
 {
     if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
-    return cudaMalloc(p, bytes);
+    return get_memory(p, bytes, pool);
 }
 
 cudaError_t cudaFreeAsync(void *p, cudaStream_t s)
@@ -219,9 +307,26 @@ cudaError_t cudaFreeHost(void *p)
     return cudaSuccess;
 }
 
-cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int)
+cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const struct cudaMemPoolProps *p)
 {
-    *pool = nullptr;
+    if (p->allocType != cudaMemAllocationTypePinned ||
+        p->location.type != cudaMemLocationTypeDevice || cudaSetDevice(p->location.id))
+        return cudaErrorInvalidValue;
+    *pool = new CUmemPoolHandle_st();
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool)
+{
+    locked l(R.lock);
+
+    for (Block &b : R.blocks)
+        if (b.pool == pool) {
+            fprintf(stderr, "simt: end of a pool of which there is memory in use\n");
+            abort();
+        }
+    R.used -= pool->reserved;
+    delete pool;
     return cudaSuccess;
 }
 
@@ -230,8 +335,26 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, enum cudaMemPoolAttr, void *)
     return cudaSuccess;
 }
 
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t)
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, enum cudaMemPoolAttr a, void *value)
 {
+    locked l(R.lock);
+    uint64_t bytes = a == cudaMemPoolAttrReservedMemCurrent ? pool->reserved : pool->used;
+
+    memcpy(value, &bytes, sizeof bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t keep)
+{
+    locked l(R.lock);
+    const size_t step = (size_t)64 << 10;
+    size_t want = (pool->used + step - 1) / step * step;
+
+    if (want < keep) want = keep;
+    if (want < pool->reserved) {
+        R.used -= pool->reserved - want;
+        pool->reserved = want;
+    }
     return cudaSuccess;
 }
 
@@ -239,6 +362,7 @@ cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, cudaMemcpyKind)
 {
     if (cudaError_t e_ = simt_unsafe()) return e_;
     finish_all();
+    if (lost()) return lost();
     memcpy(dst, src, bytes);
     return cudaSuccess;
 }
@@ -254,12 +378,13 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
             s, "copy", [=] { return (int)cudaMemcpyAsync(dst, src, bytes, kind, s); }, used,
             sizeof used);
     locked l(R.lock);
+    if (lost()) return lost();
     if (kind == cudaMemcpyDeviceToDevice || !s) {
         memmove(dst, src, bytes);
         return cudaSuccess;
     }
     s->pending.push_back({kind == cudaMemcpyDeviceToHost ? dst : nullptr, src,
-                          std::vector<char>(b, b + bytes), ++s->number});
+                          std::vector<char>(b, b + bytes), ++s->number, nullptr, 0});
     if (kind == cudaMemcpyDeviceToHost)
         memset(dst, 0xff, bytes);
     else
@@ -301,18 +426,24 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
     if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     locked l(R.lock);
 
-    return finish(s, (size_t)-1);
+    finish(s, (size_t)-1);
+    return lost();
 }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t, unsigned)
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 {
     if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
-    return cudaSuccess;
+    locked l(R.lock);
+
+    if (e->stream && e->stream != s)
+        s->pending.push_back({nullptr, nullptr, {}, ++s->number, e->stream, e->number});
+    return lost();
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
 {
     *e = new CUevent_st();
+    (*e)->timing = !(flags & cudaEventDisableTiming);
     return cudaSuccess;
 }
 
@@ -325,9 +456,12 @@ cudaError_t cudaEventDestroy(cudaEvent_t e)
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 {
     if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
+    locked l(R.lock);
+
     e->stream = s;
     e->number = s ? s->number : 0;
-    return cudaSuccess;
+    e->time = R.clock;
+    return lost();
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e)
@@ -335,6 +469,20 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     if (cudaError_t e_ = simt_unsafe()) return e_;
     locked l(R.lock);
 
-    return finish(e->stream, e->number);
+    finish(e->stream, e->number);
+    return lost();
+}
+
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
+{
+    locked l(R.lock);
+
+    for (cudaEvent_t e : {from, to}) {
+        if (!e->timing || !e->stream) return cudaErrorInvalidValue;
+        for (Op &o : e->stream->pending)
+            if (o.number <= e->number) return cudaErrorNotReady;
+    }
+    *ms = (float)(to->time - from->time);
+    return lost();
 }
 }

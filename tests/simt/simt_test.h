@@ -45,7 +45,17 @@ typedef struct {
     int fail_alloc; /* allocations from now on that succeed; -1: all that fit */
 } simt_machine;
 void simt_set_machine(const simt_machine *m);
+/* Bytes that are taken from the device, also by pools that only keep them; the most since the
+ * machine was set; and pieces in use. */
 size_t simt_device_memory_used(void);
+size_t simt_device_memory_peak(void);
+size_t simt_device_blocks(void);
+/* Copies and waits of streams that have not been waited for. */
+size_t simt_pending(void);
+/* After so many kernels more the device is lost, until a machine is set. */
+void simt_lose_device(long kernels);
+/* The device's clock: kernels since the program began. */
+void simt_clock(size_t *ms);
 
 /* Graphs since the program began (simt_graph.cc). */
 typedef struct {
