@@ -16,6 +16,7 @@
 #include "image.h"
 #include "layers.h"
 #include "masks.h"
+#include "merge_stages.h"
 #include "status.h"
 #include "tiling.h"
 #include "../weights/weights.h"
@@ -101,9 +102,9 @@ typedef struct {
      * comes back from the device. The caller frees *layer with lp_layer_clear. */
     lp_status (*layer)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                        const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err);
-    /* lp_merge (lipopose.h), the same bytes. */
+    /* lp_merge (lipopose.h), the same bytes, measured where it is made: t may be NULL. */
     lp_status (*merge)(lp_device *dev, const lp_layers *s, const lp_merge_options *o,
-                       lp_merged *out, lp_err *err);
+                       lp_merge_table *t, lp_merged *out, lp_err *err);
     /* At most, where memory of the device decides; 0: as many as threads. */
     int mask_threads; /* calls of masks and layer side by side, of one image */
     int workers;      /* images at a time */

@@ -9,6 +9,7 @@
 #include "../kernels/resize.h"
 #include "../kernels/style_sum.h"
 #include "machine.h"
+#include "merge.h"
 #include "onednn.h"
 #include "unet_cpu.h"
 
@@ -260,10 +261,10 @@ static lp_status cpu_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int o
 }
 
 static lp_status cpu_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
-                           lp_merged *out, lp_err *err)
+                           lp_merge_table *t, lp_merged *out, lp_err *err)
 {
     (void)d;
-    return lp_merge(s, o, out, err);
+    return lp_merge_on(&lp_merge_stages_cpu, NULL, s, o, t, out, err);
 }
 
 const lp_backend lp_backend_cpu = {

@@ -46,7 +46,7 @@ lp_status lp_cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_
                         uint32_t *n, lp_err *err);
 lp_status lp_cuda_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                         const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err);
-lp_status lp_cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o, lp_merged *out,
-                        lp_err *err);
+lp_status lp_cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
+                        lp_merge_table *t, lp_merged *out, lp_err *err);
 
 #endif

@@ -272,6 +272,7 @@ typedef struct {
     lp_device *d;
     const lp_layers *s;
     const lp_merge_options *o;
+    lp_merge_table *t;
     lp_merged *out;
 } merge_call;
 
@@ -287,17 +288,17 @@ static lp_status merge_job(void *args, lp_err *err)
     q.stream = l->stream;
     q.stage = l->stage;
     mem = lp_card_mem(&q);
-    st = lp_merge_on(&lp_merge_stages_cuda, &mem, k->s, k->o, k->out, err);
+    st = lp_merge_on(&lp_merge_stages_cuda, &mem, k->s, k->o, k->t, k->out, err);
     lane_give(k->d, l);
     return st;
 }
 
 /* Where the device alone has no room, the CPU merges: the bytes are the same. */
-lp_status lp_cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o, lp_merged *out,
-                        lp_err *err)
+lp_status lp_cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
+                        lp_merge_table *t, lp_merged *out, lp_err *err)
 {
-    merge_call k = {d, s, o, out};
+    merge_call k = {d, s, o, t, out};
     lp_status st = lp_card_turn(d->card, merge_job, &k, err);
 
-    return st == LP_ENOMEM ? lp_merge(s, o, out, err) : st;
+    return st == LP_ENOMEM ? lp_merge_on(&lp_merge_stages_cpu, NULL, s, o, t, out, err) : st;
 }

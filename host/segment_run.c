@@ -22,6 +22,7 @@
 #include "run_tiles.h"
 #include "run_workers.h"
 #include "session.h"
+#include "turns.h"
 
 typedef struct {
     const lp_inputs *in;
@@ -29,6 +30,8 @@ typedef struct {
     lp_progress *progress;
     double started;
 
+    int workers;
+    lp_turns turns;                 /* of images, which share the memory */
     pthread_mutex_t lock;           /* of what follows, and of stdout */
     lp_run_tiles *tiles;            /* [in->n], or NULL: what the progress was told */
     int next, page, npages;         /* the next task: page `page` (0-based) of input `next` */
@@ -247,19 +250,23 @@ static void say_choice(run *r, const char *path, int page, int npages, const lp_
     lp_progress_message(r->progress, text);
 }
 
-/* The image at all diameters, merged: *seg has masks and times. */
+/* The image at all diameters, merged and measured: *seg has masks and times. */
 static lp_status segment_all(worker *w, const lp_image *im, const lp_segment_options *so,
-                             lp_result *seg, lp_diameters_result *found, lp_merged *merged,
-                             lp_err *err)
+                             lp_result *seg, lp_diameters_result *found, lp_merge_table *table,
+                             lp_merged *merged, lp_err *err)
 {
     const lp_run_options *o = w->r->o;
+    float *own = NULL;
     lp_status st =
         o->auto_diameters
             ? lp_segment_auto(w->session, im->data, im->nchan, im->Ly, im->Lx, so, found, err)
             : lp_segment_diameters(w->session, im->data, im->nchan, im->Ly, im->Lx, so,
                                    o->diameters, o->n_diameters, found, err);
 
-    if (st || (st = lp_session_merge(w->session, found->layers, &o->merge, merged, err))) return st;
+    if (st || (st = lp_results_plane(im, so, &own, &table->image, err))) return st;
+    st = lp_session_merge(w->session, found->layers, &o->merge, table, merged, err);
+    free(own);
+    if (st) return st;
     seg->Ly = merged->Ly;
     seg->Lx = merged->Lx;
     seg->n = merged->n;
@@ -272,7 +279,8 @@ static lp_status segment_all(worker *w, const lp_image *im, const lp_segment_opt
     return LP_OK;
 }
 
-static void one_image(worker *w, const lp_input *x, int page, int npages)
+/* Returns 1 where memory was short while others may have had some: to be done again, alone. */
+static int one_image(worker *w, const lp_input *x, int page, int npages, int alone)
 {
     run *r = w->r;
     lp_segment_options so = r->o->segment;
@@ -281,11 +289,13 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     lp_results res = {0};
     lp_diameters_result found = {0};
     lp_merged merged = {0};
+    lp_merge_table table = {0};
     lp_results_merged merge;
     char base[PATH_MAX];
     double t = omp_get_wtime(), read;
     lp_err err;
     lp_status st;
+    int again;
 
     w->tiles = w->total = 0;
     lp_progress_image_start(r->progress, x->path);
@@ -294,7 +304,7 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
     if ((st = lp_read_image(x->path, page, &im, &err))) goto done;
     read = omp_get_wtime() - t;
     if (r->o->pixel_nm > 0) im.pixel_nm = r->o->pixel_nm;
-    st = many(r->o) ? segment_all(w, &im, &so, &seg, &found, &merged, &err)
+    st = many(r->o) ? segment_all(w, &im, &so, &seg, &found, &table, &merged, &err)
                     : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
     if (st) goto done;
     warn(r, x->path, &im, &seg);
@@ -303,7 +313,7 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
         snprintf(base, sizeof base, "%s_p%04d", x->base, page + 1);
     else
         snprintf(base, sizeof base, "%s", x->base);
-    merge = (lp_results_merged){found.layers, &merged, NULL};
+    merge = (lp_results_merged){.layers = found.layers, .merged = &merged, .table = &table};
     st = lp_results_write(base, x->path, page, &im, &seg, many(r->o) ? &merge : NULL, read, r->o,
                           &res, &err);
     if (!st && *res.older && !r->o->quiet) {
@@ -319,26 +329,33 @@ static void one_image(worker *w, const lp_input *x, int page, int npages)
         pthread_mutex_unlock(&r->lock);
     }
 done:
+    again = st == LP_ENOMEM && !alone && r->workers > 1;
     if (st && st != LP_ESIGNAL) /* what will not be done */
         lp_progress_add_total(r->progress, 0, w->tiles - w->total - w->expected);
-    if (st == LP_ESIGNAL) /* dropped, neither done nor failed */
-        ;
-    else
+    if (again) w->expected = 0;
+    if (!again && st != LP_ESIGNAL) /* dropped, neither done nor failed */
         record(r, x->path, page, npages, st ? NULL : &res, &found, st ? err.msg : NULL);
     lp_results_free(&res);
     lp_result_free(&seg);
     lp_layers_free(&found.layers);
     lp_merged_free(&merged);
+    free(table.particle);
     lp_image_free(&im);
+    return again;
 }
 
 static void *work(void *arg)
 {
     worker *w = arg;
     const lp_input *x;
-    int page, npages;
+    int page, npages, alone, again;
 
-    while (take(w->r, &x, &page, &npages, &w->expected)) one_image(w, x, page, npages);
+    while (take(w->r, &x, &page, &npages, &w->expected))
+        for (alone = 0, again = 1; again; alone = 1) {
+            lp_turns_begin(&w->r->turns, alone);
+            again = one_image(w, x, page, npages, alone);
+            lp_turns_end(&w->r->turns, alone);
+        }
     return NULL;
 }
 
@@ -409,6 +426,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     lp_status st;
 
     pthread_mutex_init(&r.lock, NULL);
+    lp_turns_init(&r.turns);
     lp_signals_catch();
     n = lp_run_workers(in, o, threads, 30);
     so.threads = threads / n > 0 ? threads / n : 1;
@@ -440,6 +458,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
         lp_progress_message(r.progress, text);
     }
     tell_total(&r, w[0].session);
+    r.workers = n;
     for (i = 0; i < n; i++) w[i].r = &r;
     for (i = 1; i < n; i++)
         if (pthread_create(&thread[i], NULL, work, &w[i])) break;
@@ -470,6 +489,7 @@ done:
     free(thread);
     free(r.tiles);
     free(r.diameters);
+    lp_turns_destroy(&r.turns);
     pthread_mutex_destroy(&r.lock);
     return code;
 }

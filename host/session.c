@@ -348,10 +348,9 @@ lp_status lp_session_times(const lp_session *s, int sign, double *seconds, lp_er
     double work[LP_WORK_N];
     lp_status st = s->s->be->seconds(s->dev, work, err);
 
-    if (st) return st;
-    seconds[LP_T_NET] += sign * work[LP_WORK_NET];
-    seconds[LP_T_RESIZE] += sign * work[LP_WORK_RESIZE];
-    return LP_OK;
+    if (!st) seconds[LP_T_NET] += sign * work[LP_WORK_NET];
+    if (!st) seconds[LP_T_RESIZE] += sign * work[LP_WORK_RESIZE];
+    return st;
 }
 
 /* Times of making masks, t. */
@@ -433,9 +432,9 @@ lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int 
 }
 
 lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const lp_merge_options *o,
-                           lp_merged *out, lp_err *err)
+                           lp_merge_table *t, lp_merged *out, lp_err *err)
 {
-    return s->s->be->merge(s->dev, layers, o, out, err);
+    return s->s->be->merge(s->dev, layers, o, t, out, err);
 }
 
 int lp_session_mask_threads(const lp_session *s)

@@ -8,7 +8,8 @@
 int simt_thread();
 /* Place of p in the block's shared memory, of *size bytes in all; (size_t)-1 if it is elsewhere. */
 size_t simt_shared_offset(const void *p, size_t *size);
-/* Told to the runtime; its value is that of the launch where it is not 0. */
+/* Told to the runtime. 0: the kernel is to run; -1: it is left out; else the value of the launch.
+ */
 int simt_kernel_starts();
 
 #ifdef LP_SIMT_RACE

@@ -46,8 +46,10 @@ struct Block {
 
 static struct {
     simt_machine machine = {1, 13000, 90, (size_t)8 << 30, -1};
-    size_t used, peak;    /* pools: with what they keep */
-    size_t clock;         /* ms */
+    size_t used, peak; /* pools: with what they keep */
+    size_t clock;      /* ms */
+    size_t events;
+    long skip_after = -1; /* kernels until they are no longer run; -1: never */
     long lost_after = -1; /* kernels until the device is lost; -1: never */
     std::vector<Block> blocks;
     std::vector<CUstream_st *> streams;
@@ -58,13 +60,18 @@ typedef std::lock_guard<std::recursive_mutex> locked;
 void simt_set_machine(const simt_machine *m)
 {
     R.machine = m ? *m : simt_machine{1, 13000, 90, (size_t)8 << 30, -1};
-    R.lost_after = -1;
+    R.lost_after = R.skip_after = -1;
     R.peak = R.used;
 }
 
 void simt_lose_device(long kernels)
 {
     R.lost_after = kernels;
+}
+
+void simt_skip_kernels(long kernels)
+{
+    R.skip_after = kernels;
 }
 
 int simt_kernel_starts()
@@ -74,6 +81,8 @@ int simt_kernel_starts()
     if (R.lost_after == 0) return cudaErrorLaunchFailure;
     if (R.lost_after > 0) R.lost_after--;
     R.clock++;
+    if (R.skip_after == 0) return -1;
+    if (R.skip_after > 0) R.skip_after--;
     return 0;
 }
 
@@ -110,9 +119,11 @@ size_t simt_device_memory_peak()
     return R.peak;
 }
 
-size_t simt_device_blocks()
+size_t simt_device_objects()
 {
-    return R.blocks.size();
+    locked l(R.lock);
+
+    return R.blocks.size() + R.streams.size() + R.events;
 }
 
 size_t simt_pending()
@@ -246,7 +257,7 @@ static cudaError_t get_memory(void **p, size_t bytes, cudaMemPool_t pool)
     }
     if (!bytes || !fits(grow)) return cudaErrorMemoryAllocation;
     if (posix_memalign(p, 256, bytes)) return cudaErrorMemoryAllocation;
-    memset(*p, 0xff, bytes);
+    memset(*p, R.skip_after == 0 ? 0 : 0xff, bytes);
     if (pool) {
         pool->used += bytes;
         pool->reserved += grow;
@@ -442,6 +453,9 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
 {
+    locked l(R.lock);
+
+    R.events++;
     *e = new CUevent_st();
     (*e)->timing = !(flags & cudaEventDisableTiming);
     return cudaSuccess;
@@ -449,6 +463,9 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
 
 cudaError_t cudaEventDestroy(cudaEvent_t e)
 {
+    locked l(R.lock);
+
+    R.events--;
     delete e;
     return cudaSuccess;
 }

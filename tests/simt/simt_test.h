@@ -46,14 +46,17 @@ typedef struct {
 } simt_machine;
 void simt_set_machine(const simt_machine *m);
 /* Bytes that are taken from the device, also by pools that only keep them; the most since the
- * machine was set; and pieces in use. */
+ * machine was set; and how many pieces, streams and events there are. */
 size_t simt_device_memory_used(void);
 size_t simt_device_memory_peak(void);
-size_t simt_device_blocks(void);
+size_t simt_device_objects(void);
 /* Copies and waits of streams that have not been waited for. */
 size_t simt_pending(void);
 /* After so many kernels more the device is lost, until a machine is set. */
 void simt_lose_device(long kernels);
+/* After so many kernels more they are left out and new memory is zeros, until a machine is set: for
+ * what the host does around them. */
+void simt_skip_kernels(long kernels);
 /* The device's clock: kernels since the program began. */
 void simt_clock(size_t *ms);
 
