@@ -6,13 +6,16 @@
  * The median of the rounds, after an uncounted one. FLOPs are those of plain 3x3 and 1x1
  * convolutions, whatever algorithm computes them; bytes are those of each input and output once.
  * `rows` 7 and 4 are the two shapes of a warp (kernels/conv.h); * is the kernel's own choice.
- * Values are zeros, which cost as much as any others in time, but less in power. */
+ * `cudnn` is the same layer with the convolutions of NVIDIA's cuDNN, where that is installed, and
+ * our kernels before and after them; `sums` is the part of it that cuDNN computes. Values are
+ * zeros, which cost as much as any others in time, but less in power. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cuda_runtime_api.h>
 
+#include "../host/cudnn_cuda.h"
 #include "../kernels/conv.h"
 #include "../kernels/first.h"
 #include "../kernels/style.h"
@@ -27,6 +30,9 @@ typedef struct {
     void *k;  /* weights */
     size_t region;
     cudaEvent_t from, to;
+    lp_cudnn *cudnn; /* NULL: not installed */
+    void *scratch;
+    double own_ms, cudnn_ms; /* of all convolutions */
 } bench;
 
 static void check(int e, const char *what)
@@ -62,8 +68,31 @@ static int compare(const void *a, const void *b)
 static void line(const bench *b, const char *name, const char *rows, double ms, double flop,
                  double bytes)
 {
-    printf("%-14s %-4s %9.3f us/tile %8.1f TFLOP/s %8.0f GB/s\n", name, rows, 1e3 * ms / b->tiles,
+    printf("%-14s %-5s %9.3f us/tile %8.1f TFLOP/s %8.0f GB/s\n", name, rows, 1e3 * ms / b->tiles,
            flop / ms * 1e-9, bytes / ms * 1e-6);
+}
+
+static void *region(const bench *b, int i)
+{
+    return b->d + (size_t)i * b->region;
+}
+
+static int said(const bench *b, int e)
+{
+    if (e < 0) fprintf(stderr, "bench_kernels_cuda: %s\n", lp_cudnn_error(b->cudnn));
+    return e;
+}
+
+/* The sums of products of a layer: 3x3, and 1x1 of the projection. */
+static int sums(bench *b, const lp_conv_call *c)
+{
+    char *work = b->scratch, *y = work + LP_CUDNN_WORK;
+    int e = lp_cudnn_sum(b->cudnn, c->n, c->h, c->w, c->cin, c->cout, 9, b->bf16, region(b, 0),
+                         c->k, 0, y, work, NULL);
+
+    if (e || !c->p) return e;
+    return lp_cudnn_sum(b->cudnn, c->n, c->h, c->w, c->cp, c->cout, 1, b->bf16, region(b, 0), c->pk,
+                        1, y, work, NULL);
 }
 
 /* Every shape of the convolution; returns the time of the kernel's own choice. */
@@ -86,12 +115,15 @@ static double convolution(bench *b, const char *name, lp_conv_call *c)
         line(b, name, text[i], ms, flop, bytes);
         if (i == 0) own = ms;
     }
+    b->own_ms += own;
+    if (b->cudnn) {
+        TIME(b, ms, said(b, lp_cudnn_conv(b->cudnn, c, b->bf16, b->scratch, NULL)));
+        line(b, name, "cudnn", ms, flop, bytes);
+        b->cudnn_ms += ms;
+        TIME(b, ms, said(b, sums(b, c)));
+        line(b, name, "sums", ms, flop, bytes);
+    }
     return own;
-}
-
-static void *region(const bench *b, int i)
-{
-    return b->d + (size_t)i * b->region;
 }
 
 /* The sequence of host/unet_cuda.c. */
@@ -232,6 +264,8 @@ int main(int argc, char **argv)
     struct cudaDeviceProp p;
     size_t px, floats, weights = lp_conv_packed(256, 256, 16, 0);
     double sum = 0;
+    size_t widest;
+    lp_err err;
     int i, l;
 
     for (i = 1; i + 1 < argc; i += 2) {
@@ -261,6 +295,15 @@ int main(int argc, char **argv)
     check(cudaMemset(b.d, 0, 4 * b.region), "memory");
     check(cudaMemset(b.f, 0, floats * sizeof(float)), "memory");
     check(cudaMemset(b.k, 0, weights), "memory");
+    /* The most that a layer wants: doubled to twice the channels, or with a projection of these. */
+    widest = lp_cudnn_scratch(
+        &(lp_conv_call){
+            .n = b.tiles, .h = b.bsize, .w = b.bsize, .cin = 2 * width[0], .cout = width[0]},
+        b.bf16);
+    if (lp_cudnn_open(LP_CUDNN_LIBRARY, &b.cudnn, &err))
+        printf("cuDNN is not measured: %s\n", err.msg);
+    else
+        check(cudaMalloc(&b.scratch, widest), "memory");
     check(cudaEventCreate(&b.from), "event");
     check(cudaEventCreate(&b.to), "event");
     printf("%s, %d tiles of %d x %d, %s\n", p.name, b.tiles, b.bsize, b.bsize,
@@ -268,8 +311,14 @@ int main(int argc, char **argv)
     for (l = 0; l < LEVELS; l++) sum += encoder(&b, l);
     sum += style(&b);
     for (l = LEVELS - 1; l >= 0; l--) sum += decoder(&b, l);
-    printf("%-14s %-4s %9.3f us/tile %8.0f tiles/s\n", "sum of *", "", 1e3 * sum / b.tiles,
+    printf("%-14s %-5s %9.3f us/tile %8.0f tiles/s\n", "sum of *", "", 1e3 * sum / b.tiles,
            1e3 * b.tiles / sum);
+    if (b.cudnn)
+        printf("%-14s %-5s %9.3f us/tile %8.0f tiles/s\n", "sum of cudnn", "",
+               1e3 * (sum - b.own_ms + b.cudnn_ms) / b.tiles,
+               1e3 * b.tiles / (sum - b.own_ms + b.cudnn_ms));
+    lp_cudnn_close(&b.cudnn);
+    cudaFree(b.scratch);
     cudaFree(b.d);
     cudaFree(b.f);
     cudaFree(b.k);

@@ -4,7 +4,7 @@
 #     sh bench/gpu.sh > results.md
 #
 # BUILD (build): made if it is not there. PEER: a python with Cellpose 3.1.1.3 and a PyTorch for
-# the GPU (tools/peer.sh), for the comparison. SIDE (4096): of the micrograph. Markdown on standard
+# the GPU (tools/peer.sh), for the comparison. SIDE (4096): of the micrograph. MANY (125): times 8 small ones. Markdown on standard
 # output; the exit status is not 0 where a test or a check failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -49,6 +49,26 @@ whole() {
 block "$side x $side, diameter 30, five runs" whole --diameter 30
 block "$side x $side, diameters 20:150:5, five runs" whole --diameters 20:150:5
 block "$side x $side, diameters 20:150:5, 8 GiB" whole --diameters 20:150:5 --gpu_memory 8
+
+# Many micrographs, two at a time, under a cap: all of them, and the card's memory (all processes,
+# MiB, every half second) no higher at the end than at the beginning.
+"$lp" synth --quiet --n 8 --size 512x512 --density 0.3 "$tmp/eight" || exit 1
+for i in $(seq 1 "${MANY:-125}"); do
+    for f in "$tmp"/eight/*.mrc; do ln "$f" "$tmp/many_$i"_"${f##*/}"; done
+done
+many() {
+    ( while :; do nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits -i 0; sleep 0.5; done ) >"$tmp/mib" &
+    watch=$!
+    "$lp" segment --no_overlay --json --backend cuda --gpu_memory 2 --threads 8 --diameters 40,80 --savedir "$tmp/m" "$tmp"/many_*.mrc >"$tmp/many.json"
+    s=$?
+    kill $watch
+    echo "exit status $s, $(wc -l <"$tmp/many.json") records, card's memory in use, MiB:"
+    awk '{ v[NR] = $1 } END { q = int(NR / 4); for (i = 3; i <= NR; i++) { if (i <= q && v[i] > a) a = v[i]; if (i > NR - q && i < NR - 1 && v[i] > b) b = v[i] }
+        print "first quarter at most " a ", last quarter at most " b; exit q < 4 || b > a + 64 }' "$tmp/mib" || s=1
+    [ "$(grep -c '"error"' "$tmp/many.json")" -eq 0 ] || s=1
+    return $s
+}
+block "1000 micrographs of 512 x 512, two at a time, 2 GiB" many
 if [ -n "${PEER:-}" ]; then
     block "Beside Cellpose" "$PEER" bench/beside_cellpose.py --backend cuda --program "$lp" "$tmp"/large/*.mrc
 fi

@@ -16,6 +16,7 @@
 #include "image.h"
 #include "layers.h"
 #include "masks.h"
+#include "merge_stages.h"
 #include "status.h"
 #include "tiling.h"
 #include "../weights/weights.h"
@@ -30,6 +31,7 @@ typedef struct {
     int threads;       /* of the CPU; 0: all that this process may use */
     int gpu_device;    /* which, from 0 */
     size_t gpu_memory; /* bytes that buffers and networks may take at most; 0: no cap */
+    int cudnn;         /* cuda: its convolutions instead of our own */
     lp_device *with;   /* of the same back end, or NULL: the GPU and the cap are that one's, and it
                         * is closed later */
 } lp_backend_options;
@@ -39,6 +41,8 @@ typedef struct {
     double memory;    /* bytes */
     int major, minor; /* compute capability; 0 for the CPU */
 } lp_device_info;
+
+enum { LP_WORK_RESIZE, LP_WORK_NET, LP_WORK_N };
 
 typedef struct {
     const char *name;
@@ -53,6 +57,9 @@ typedef struct {
     int (*batch)(const lp_device *dev);
     /* The most bytes that buffers and networks have taken at a time. */
     size_t (*peak)(const lp_device *dev);
+    /* s [LP_WORK_N]: seconds that the device has worked for this lp_device; waits for what it
+     * still does. The network's are with its tiles. */
+    lp_status (*seconds)(lp_device *dev, double *s, lp_err *err);
     /* One line: what the device is. Valid until close. */
     const char *(*describe)(const lp_device *dev);
 
@@ -95,9 +102,9 @@ typedef struct {
      * comes back from the device. The caller frees *layer with lp_layer_clear. */
     lp_status (*layer)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                        const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err);
-    /* lp_merge (lipopose.h), the same bytes. */
+    /* lp_merge (lipopose.h), the same bytes, measured where it is made: t may be NULL. */
     lp_status (*merge)(lp_device *dev, const lp_layers *s, const lp_merge_options *o,
-                       lp_merged *out, lp_err *err);
+                       lp_merge_table *t, lp_merged *out, lp_err *err);
     /* At most, where memory of the device decides; 0: as many as threads. */
     int mask_threads; /* calls of masks and layer side by side, of one image */
     int workers;      /* images at a time */

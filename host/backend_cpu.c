@@ -9,6 +9,7 @@
 #include "../kernels/resize.h"
 #include "../kernels/style_sum.h"
 #include "machine.h"
+#include "merge.h"
 #include "onednn.h"
 #include "unet_cpu.h"
 
@@ -17,6 +18,7 @@ struct lp_device {
     size_t memory;
     atomic_size_t used, peak; /* buffers are freed by several threads */
     char text[160];
+    double seconds[LP_WORK_N];
     lp_unet_work *work;
 };
 
@@ -64,9 +66,12 @@ static lp_status cpu_list(int i, lp_device_info *info, lp_err *err)
 
 static lp_status cpu_open(const lp_backend_options *o, lp_device **out, lp_err *err)
 {
-    lp_device *d = calloc(1, sizeof *d);
+    lp_device *d;
     lp_status st;
 
+    if (o && o->cudnn)
+        return lp_fail(err, LP_EMISSING, "--conv cudnn: only with --backend cuda, and this is cpu");
+    d = calloc(1, sizeof *d);
     if (!d) return lp_fail_mem(err, "device", sizeof *d);
     d->threads = o && o->threads > 0 ? o->threads : lp_machine_threads();
     d->memory = machine_memory();
@@ -88,6 +93,13 @@ static int cpu_batch(const lp_device *d)
 static size_t cpu_peak(const lp_device *d)
 {
     return atomic_load(&d->peak);
+}
+
+static lp_status cpu_seconds(lp_device *d, double *s, lp_err *err)
+{
+    (void)err;
+    memcpy(s, d->seconds, sizeof d->seconds);
+    return LP_OK;
 }
 
 static const char *cpu_describe(const lp_device *d)
@@ -177,18 +189,23 @@ static lp_status cpu_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nch
 {
     size_t bytes = (lp_resize_scratch(Lx2, d->threads) + 63) / 64 * 64;
     void *scratch = aligned_alloc(64, bytes);
+    double t = omp_get_wtime();
 
     if (!scratch) return lp_fail_mem(err, "resize", (double)bytes);
     lp_resize_cpu(out->data, in->data, nchan, Ly, Lx, Ly2, Lx2, d->threads, scratch);
     free(scratch);
+    d->seconds[LP_WORK_RESIZE] += omp_get_wtime() - t;
     return LP_OK;
 }
 
 static lp_status cpu_tile_cut(lp_device *d, lp_buf *tiles, size_t at, const lp_buf *img, int nchan,
                               const lp_tiling *plan, int first, int n, lp_err *err)
 {
-    (void)d, (void)err;
+    double t = omp_get_wtime();
+
+    (void)err;
     lp_tile_cut_ref(tiles->data + at * nchan, img->data, nchan, &plan->grid, first, n);
+    d->seconds[LP_WORK_NET] += omp_get_wtime() - t;
     return LP_OK;
 }
 
@@ -196,19 +213,25 @@ static lp_status cpu_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
                           const lp_tile_group *group, int n_groups, lp_buf *y, lp_buf *styles,
                           lp_err *err)
 {
-    return lp_unet_run_groups(net->unet, d->work, tiles->data, group, n_groups, y->data,
-                              styles->data, err);
+    double t = omp_get_wtime();
+    lp_status st = lp_unet_run_groups(net->unet, d->work, tiles->data, group, n_groups, y->data,
+                                      styles->data, err);
+
+    d->seconds[LP_WORK_NET] += omp_get_wtime() - t;
+    return st;
 }
 
 static lp_status cpu_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, size_t at,
                                   const lp_tiling *plan, int first, int n, lp_err *err)
 {
     const lp_tile_grid *g = &plan->grid;
+    double t = omp_get_wtime();
 
-    (void)d, (void)err;
+    (void)err;
     if (first == 0) memset(yf->data, 0, (size_t)3 * g->Ly * g->Lx * sizeof(float));
     lp_tile_average_ref(yf->data, y->data + at * 3, 3, g, first, n);
     if (first + n == plan->ntiles) lp_tile_average_end_ref(yf->data, 3, g);
+    d->seconds[LP_WORK_NET] += omp_get_wtime() - t;
     return LP_OK;
 }
 
@@ -238,10 +261,10 @@ static lp_status cpu_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int o
 }
 
 static lp_status cpu_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
-                           lp_merged *out, lp_err *err)
+                           lp_merge_table *t, lp_merged *out, lp_err *err)
 {
     (void)d;
-    return lp_merge(s, o, out, err);
+    return lp_merge_on(&lp_merge_stages_cpu, NULL, s, o, t, out, err);
 }
 
 const lp_backend lp_backend_cpu = {
@@ -251,6 +274,7 @@ const lp_backend lp_backend_cpu = {
     .close = cpu_close,
     .batch = cpu_batch,
     .peak = cpu_peak,
+    .seconds = cpu_seconds,
     .describe = cpu_describe,
     .buf_new = cpu_buf_new,
     .buf_free = cpu_buf_free,

@@ -8,65 +8,19 @@
 
 #include "../kernels/resize.h"
 #include "../kernels/style_sum.h"
+#include "card_mem_cuda.h"
 #include "device_cuda.h"
 #include "unet_cuda.h"
 
 struct lp_net {
     lp_card *card;
-    lp_cuda_memory memory;
+    lp_card_queue queue;
+    lp_cudnn *cudnn; /* NULL: our own convolutions */
+    lp_card_spare spare;
     lp_unet_cuda *unet;
     pthread_mutex_t lock;
     cudaEvent_t last; /* after what was queued last */
 };
-
-/* Sizes stand in front of the network's own blocks, whose owner does not know them. */
-#define HEAD 256
-
-static lp_status net_alloc(void *ctx, size_t bytes, void **d_out, lp_err *err)
-{
-    lp_card *c = ctx;
-    size_t all = bytes + HEAD;
-    char *d = NULL;
-    lp_status st;
-
-    if ((st = lp_card_alloc(c, all, NULL, (void **)&d, err))) return st;
-    if ((st = lp_card_check(c, cudaMemcpy(d, &all, sizeof all, cudaMemcpyHostToDevice),
-                            "copy to the device", err))) {
-        lp_card_free(c, d, all, NULL);
-        return st;
-    }
-    *d_out = d + HEAD;
-    return LP_OK;
-}
-
-static void net_dealloc(void *ctx, void *d)
-{
-    lp_card *c = ctx;
-    size_t all = 0;
-
-    if (!d || lp_card_use(c, NULL)) return;
-    /* Also waits for the work that still uses it. */
-    cudaDeviceSynchronize();
-    cudaMemcpy(&all, (char *)d - HEAD, sizeof all, cudaMemcpyDeviceToHost);
-    lp_card_free(c, (char *)d - HEAD, all, NULL);
-}
-
-static lp_status net_upload(void *ctx, void *d, const void *src, size_t bytes, lp_err *err)
-{
-    lp_card *c = ctx;
-    lp_status st = lp_card_use(c, err);
-    int e;
-
-    if (st) return st;
-    /* Streams do not wait for this kind of copy, which may end after the call. */
-    if (!(e = cudaMemcpy(d, src, bytes, cudaMemcpyHostToDevice))) e = cudaDeviceSynchronize();
-    return lp_card_check(c, e, "copy to the device", err);
-}
-
-static const char *reason(int e)
-{
-    return cudaGetErrorString((cudaError_t)e);
-}
 
 static void cuda_close(lp_device **pd)
 {
@@ -82,11 +36,11 @@ static void cuda_close(lp_device **pd)
     if (d->stream) {
         cudaSetDevice(d->card->device);
         cudaStreamSynchronize(d->stream);
+        lp_spans_free(&d->spans);
         lp_plans_free(&d->plans, d->card, d->stream);
         lp_stage_free(&d->stage);
         cudaStreamDestroy(d->stream);
     }
-    pthread_mutex_destroy(&d->stage_lock);
     lp_card_close(&d->card);
     free(d);
     *pd = NULL;
@@ -100,7 +54,7 @@ static lp_status cuda_open(const lp_backend_options *o, lp_device **out, lp_err 
 
     if (!d) return lp_fail_mem(err, "device", sizeof *d);
     if (!o) o = &none;
-    pthread_mutex_init(&d->stage_lock, NULL);
+    d->cudnn = o->cudnn;
     pthread_mutex_init(&d->lane_lock, NULL);
     if (o->with) {
         d->card = o->with->card;
@@ -138,53 +92,72 @@ static size_t cuda_peak(const lp_device *d)
     return peak;
 }
 
+static lp_status cuda_seconds(lp_device *d, double *s, lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+
+    if (st || (st = lp_card_check(d->card, lp_spans_read(&d->spans), "times", err))) return st;
+    memcpy(s, d->spans.seconds, LP_WORK_N * sizeof *s);
+    return LP_OK;
+}
+
 static const char *cuda_describe(const lp_device *d)
 {
     return d->card->text;
-}
-
-static lp_status cuda_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
-{
-    lp_buf *b = calloc(1, sizeof *b);
-    lp_status st;
-
-    if (!b) return lp_fail_mem(err, "buffer", sizeof *b);
-    b->bytes = bytes;
-    if ((st = lp_card_alloc(d->card, bytes, d->stream, &b->d_data, err))) {
-        free(b);
-        return st;
-    }
-    *out = b;
-    return LP_OK;
 }
 
 static void cuda_buf_free(lp_device *d, lp_buf **b)
 {
     if (!b || !*b) return;
     lp_card_free(d->card, (*b)->d_data, (*b)->bytes, d->stream);
+    if ((*b)->ready) cudaEventDestroy((*b)->ready);
     free(*b);
     *b = NULL;
 }
 
-static lp_status cuda_put(lp_device *d, lp_buf *dst, const void *src, size_t bytes, lp_err *err)
+typedef struct {
+    lp_device *d;
+    lp_buf *b;
+} buf_call;
+
+static lp_status buf_job(void *args, lp_err *err)
 {
+    const buf_call *k = args;
+
+    return lp_card_alloc(k->d->card, k->b->bytes, k->d->stream, &k->b->d_data, err);
+}
+
+static lp_status cuda_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
+{
+    lp_buf *b = calloc(1, sizeof *b);
+    buf_call k = {d, b};
     lp_status st;
 
-    pthread_mutex_lock(&d->stage_lock);
-    st = lp_stage_put(d->stage, dst->d_data, src, bytes, err);
-    pthread_mutex_unlock(&d->stage_lock);
+    if (!b) return lp_fail_mem(err, "buffer", sizeof *b);
+    b->bytes = bytes;
+    if ((st = lp_card_use(d->card, err))) goto done;
+    if ((st = lp_card_check(d->card, cudaEventCreateWithFlags(&b->ready, cudaEventDisableTiming),
+                            "event", err)))
+        goto done;
+    if ((st = lp_card_turn(d->card, buf_job, &k, err))) goto done;
+    *out = b;
+    b = NULL;
+done:
+    cuda_buf_free(d, &b);
     return st;
 }
 
-lp_status lp_cuda_get(lp_device *d, void *dst, const lp_buf *src, size_t offset, size_t bytes,
-                      lp_err *err)
+/* What was queued last writes b: who reads it in another stream waits for this moment. */
+static int wrote(lp_device *d, lp_buf *b)
 {
-    lp_status st;
+    return cudaEventRecord(b->ready, d->stream);
+}
 
-    pthread_mutex_lock(&d->stage_lock);
-    st = lp_stage_get(d->stage, dst, (const char *)src->d_data + offset, bytes, err);
-    pthread_mutex_unlock(&d->stage_lock);
-    return st;
+static lp_status cuda_put(lp_device *d, lp_buf *dst, const void *src, size_t bytes, lp_err *err)
+{
+    lp_status st = lp_stage_put(d->stage, dst->d_data, src, bytes, err);
+
+    return st ? st : lp_card_check(d->card, wrote(d, dst), "copy to the device", err);
 }
 
 static void cuda_net_free(lp_device *d, lp_net **pn)
@@ -193,7 +166,9 @@ static void cuda_net_free(lp_device *d, lp_net **pn)
 
     (void)d;
     if (!n) return;
+    if (n->spare.user) lp_card_take_back(n->card, &n->spare);
     lp_unet_cuda_free(&n->unet);
+    lp_cudnn_close(&n->cudnn);
     if (n->last) cudaEventDestroy(n->last);
     pthread_mutex_destroy(&n->lock);
     lp_card_close(&n->card);
@@ -201,28 +176,46 @@ static void cuda_net_free(lp_device *d, lp_net **pn)
     *pn = NULL;
 }
 
+/* Nobody is at work on the card, but what was queued may still run. */
+static int give_activations(void *user)
+{
+    lp_net *n = user;
+    int gave;
+
+    pthread_mutex_lock(&n->lock);
+    gave = !cudaEventSynchronize(n->last) && lp_unet_cuda_shrink(n->unet);
+    pthread_mutex_unlock(&n->lock);
+    return gave;
+}
+
 static lp_status cuda_net_new(lp_device *d, const lp_weights *w, lp_precision precision,
                               lp_net **out, lp_precision *used, lp_err *err)
 {
     lp_net *n = calloc(1, sizeof *n);
+    lp_device_mem mem;
     lp_status st;
 
     if (!n) return lp_fail_mem(err, "network", sizeof *n);
     if (precision == LP_PRECISION_AUTO) precision = LP_PRECISION_BF16;
     n->card = d->card;
     lp_card_share(n->card);
-    n->memory = (lp_cuda_memory){n->card, net_alloc, net_dealloc, net_upload, reason};
+    n->queue.card = n->card;
+    mem = lp_card_mem(&n->queue);
     pthread_mutex_init(&n->lock, NULL);
     if ((st = lp_card_use(n->card, err))) goto done;
     if ((st = lp_card_check(n->card, cudaEventCreateWithFlags(&n->last, cudaEventDisableTiming),
                             "event", err)))
         goto done;
+    if (d->cudnn && (st = lp_cudnn_open(LP_CUDNN_LIBRARY, &n->cudnn, err))) goto done;
     /* Half of what is left is for images, flows and masks. */
-    if ((st = lp_unet_cuda_new(w, precision == LP_PRECISION_BF16, lp_card_left(n->card) / 2,
-                               &n->memory, &n->unet, err)))
+    if ((st = lp_unet_cuda_new(w, precision == LP_PRECISION_BF16, n->cudnn,
+                               lp_card_left(n->card) / 2, &mem, &n->unet, err)))
         goto done;
     /* Blocks of 7 rows want 53 KB of shared memory each, and two of them per multiprocessor. */
     if (n->card->shared < 128 * 1024) lp_unet_cuda_set_rows(n->unet, 4);
+    n->spare.give = give_activations;
+    n->spare.user = n;
+    lp_card_offer(n->card, &n->spare);
     *used = precision;
     *out = n;
     n = NULL;
@@ -231,45 +224,95 @@ done:
     return st;
 }
 
-static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
-                           const lp_tile_group *group, int n_groups, lp_buf *y, lp_buf *styles,
-                           lp_err *err)
+typedef struct {
+    lp_device *d;
+    lp_net *net;
+    const lp_buf *tiles;
+    const lp_tile_group *group;
+    int n_groups;
+    lp_buf *y, *styles;
+} unet_call;
+
+static lp_status unet_job(void *args, lp_err *err)
 {
+    const unet_call *k = args;
+    lp_device *d = k->d;
+    lp_net *net = k->net;
     lp_status st = lp_card_use(d->card, err);
     int e;
 
     if (st) return st;
     pthread_mutex_lock(&net->lock);
-    st = lp_card_check(d->card, cudaStreamWaitEvent(d->stream, net->last, 0), "network", err);
-    if (!st)
-        st = lp_unet_cuda_run(net->unet, tiles->d_data, group, n_groups, y->d_data, styles->d_data,
-                              d->stream, err);
+    if (!(e = cudaStreamWaitEvent(d->stream, net->last, 0)))
+        e = lp_spans_begin(&d->spans, d->stream);
+    if (!(st = lp_card_check(d->card, e, "network", err)))
+        st = lp_unet_cuda_run(net->unet, k->tiles->d_data, k->group, k->n_groups, k->y->d_data,
+                              k->styles->d_data, d->stream, err);
     e = cudaEventRecord(net->last, d->stream); /* also after a failure: some may be queued */
+    if (!st && !e) e = lp_spans_end(&d->spans, LP_WORK_NET, d->stream);
+    if (!st && !e) e = wrote(d, k->y);
+    if (!st && !e) e = wrote(d, k->styles);
     if (!st) st = lp_card_check(d->card, e, "network", err);
     pthread_mutex_unlock(&net->lock);
     return st;
+}
+
+static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
+                           const lp_tile_group *group, int n_groups, lp_buf *y, lp_buf *styles,
+                           lp_err *err)
+{
+    unet_call k = {d, net, tiles, group, n_groups, y, styles};
+
+    return lp_card_turn(d->card, unet_job, &k, err);
+}
+
+/* What is queued between the two, e of it: 0 or a cudaError_t. */
+static int begin(lp_device *d)
+{
+    return lp_spans_begin(&d->spans, d->stream);
+}
+
+static lp_status end(lp_device *d, int e, int kind, lp_buf *written, const char *what, lp_err *err)
+{
+    if (!e) e = lp_spans_end(&d->spans, kind, d->stream);
+    if (!e) e = wrote(d, written);
+    return lp_card_check(d->card, e, what, err);
 }
 
 static lp_status cuda_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nchan, int Ly, int Lx,
                              int Ly2, int Lx2, lp_err *err)
 {
     lp_status st = lp_card_use(d->card, err);
+    int e;
 
     if (st) return st;
-    return lp_card_check(
-        d->card, lp_resize_cuda(out->d_data, in->d_data, nchan, Ly, Lx, Ly2, Lx2, d->stream),
-        "resize", err);
+    if (!(e = begin(d)))
+        e = lp_resize_cuda(out->d_data, in->d_data, nchan, Ly, Lx, Ly2, Lx2, d->stream);
+    return end(d, e, LP_WORK_RESIZE, out, "resize", err);
+}
+
+typedef struct {
+    lp_device *d;
+    const lp_tiling *plan;
+    const lp_tile_grid **g;
+} plan_call;
+
+static lp_status plan_job(void *args, lp_err *err)
+{
+    const plan_call *k = args;
+    lp_device *d = k->d;
+    lp_status st;
+
+    st = lp_plans_get(&d->plans, d->card, d->stage, d->stream, &k->plan->grid, k->g, err);
+    return st;
 }
 
 static lp_status on_device(lp_device *d, const lp_tiling *plan, const lp_tile_grid **g, lp_err *err)
 {
+    plan_call k = {d, plan, g};
     lp_status st = lp_card_use(d->card, err);
 
-    if (st) return st;
-    pthread_mutex_lock(&d->stage_lock);
-    st = lp_plans_get(&d->plans, d->card, d->stage, d->stream, &plan->grid, g, err);
-    pthread_mutex_unlock(&d->stage_lock);
-    return st;
+    return st ? st : lp_card_turn(d->card, plan_job, &k, err);
 }
 
 static lp_status cuda_tile_cut(lp_device *d, lp_buf *tiles, size_t at, const lp_buf *img, int nchan,
@@ -277,12 +320,13 @@ static lp_status cuda_tile_cut(lp_device *d, lp_buf *tiles, size_t at, const lp_
 {
     const lp_tile_grid *g;
     lp_status st = on_device(d, plan, &g, err);
+    int e;
 
     if (st) return st;
-    return lp_card_check(d->card,
-                         lp_tile_cut_cuda((float *)tiles->d_data + at * (size_t)nchan, img->d_data,
-                                          nchan, g, first, n, d->stream),
-                         "tiles", err);
+    if (!(e = begin(d)))
+        e = lp_tile_cut_cuda((float *)tiles->d_data + at * (size_t)nchan, img->d_data, nchan, g,
+                             first, n, d->stream);
+    return end(d, e, LP_WORK_NET, tiles, "tiles", err);
 }
 
 static lp_status cuda_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, size_t at,
@@ -290,29 +334,30 @@ static lp_status cuda_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, si
 {
     const lp_tile_grid *g;
     lp_status st = on_device(d, plan, &g, err);
-    int e = 0;
+    int e;
 
     if (st) return st;
-    if (first == 0)
+    e = begin(d);
+    if (!e && first == 0)
         e = cudaMemsetAsync(yf->d_data, 0, (size_t)3 * g->Ly * g->Lx * sizeof(float), d->stream);
     if (!e)
         e = lp_tile_average_cuda(yf->d_data, (const float *)y->d_data + at * 3, 3, g, first, n,
                                  d->stream);
     if (!e && first + n == plan->ntiles) e = lp_tile_average_end_cuda(yf->d_data, 3, g, d->stream);
-    return lp_card_check(d->card, e, "average of tiles", err);
+    return end(d, e, LP_WORK_NET, yf, "average of tiles", err);
 }
 
 static lp_status cuda_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles, int at, int n,
-                                int length, int begin, lp_err *err)
+                                int length, int first, lp_err *err)
 {
     lp_status st = lp_card_use(d->card, err);
+    int e;
 
     if (st) return st;
-    return lp_card_check(d->card,
-                         lp_style_sum_cuda(sum->d_data,
-                                           (const float *)styles->d_data + (size_t)at * length, n,
-                                           length, begin, d->stream),
-                         "style", err);
+    if (!(e = begin(d)))
+        e = lp_style_sum_cuda(sum->d_data, (const float *)styles->d_data + (size_t)at * length, n,
+                              length, first, d->stream);
+    return end(d, e, LP_WORK_NET, sum, "style", err);
 }
 
 const lp_backend lp_backend_cuda = {
@@ -322,6 +367,7 @@ const lp_backend lp_backend_cuda = {
     .close = cuda_close,
     .batch = cuda_batch,
     .peak = cuda_peak,
+    .seconds = cuda_seconds,
     .describe = cuda_describe,
     .buf_new = cuda_buf_new,
     .buf_free = cuda_buf_free,

@@ -1,11 +1,11 @@
 #include "card_cuda.h"
 
-#include <cuda_runtime_api.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../kernels/resize.h"
+#include "error_cuda.h"
 
 #define MIB 1048576.0
 #define HALF ((size_t)4 << 20) /* of a stage */
@@ -21,27 +21,11 @@ struct lp_stage {
 /* How many GPUs there are, or why there are none. */
 static lp_status count(int *n, lp_err *err)
 {
-    int driver = 0, need = 0;
     cudaError_t e;
 
     *n = 0;
     if ((e = cudaGetDeviceCount(n)) == cudaSuccess && *n > 0) return LP_OK;
-    cudaGetLastError();
-    cudaDriverGetVersion(&driver);
-    cudaRuntimeGetVersion(&need);
-    if (!driver)
-        return lp_fail(err, LP_EMISSING,
-                       "backend cuda: no NVIDIA driver on this machine; use --backend cpu");
-    if (e == cudaErrorInsufficientDriver)
-        return lp_fail(
-            err, LP_EMISSING,
-            "backend cuda: the NVIDIA driver is for CUDA %d.%d, older than %d.%d; update "
-            "it or use --backend cpu",
-            driver / 1000, driver % 1000 / 10, need / 1000, need % 1000 / 10);
-    if (e == cudaSuccess || e == cudaErrorNoDevice)
-        return lp_fail(err, LP_EMISSING,
-                       "backend cuda: no GPU that this process may use; use --backend cpu");
-    return lp_fail(err, LP_EMISSING, "backend cuda: %s; use --backend cpu", cudaGetErrorString(e));
+    return lp_cuda_failed(-1, e ? e : cudaErrorNoDevice, "no GPU", err);
 }
 
 lp_status lp_card_list(int i, lp_device_info *info, lp_err *err)
@@ -76,10 +60,7 @@ lp_status lp_card_use(const lp_card *c, lp_err *err)
 
 lp_status lp_card_check(const lp_card *c, int e, const char *what, lp_err *err)
 {
-    if (!e) return LP_OK;
-    cudaGetLastError();
-    return lp_fail(err, e == cudaErrorMemoryAllocation ? LP_ENOMEM : LP_EIO, "GPU %d: %s: %s",
-                   c->device, what, cudaGetErrorString((cudaError_t)e));
+    return e ? lp_cuda_failed(c->device, e, what, err) : LP_OK;
 }
 
 /* One pixel through a kernel: is there code for this card, and does it run? */
@@ -102,13 +83,26 @@ static lp_status try_kernel(lp_card *c, lp_err *err)
     return st;
 }
 
+/* A pool of our own: what it keeps is known, and goes when the card is closed. */
+static cudaError_t open_pool(lp_card *c)
+{
+    struct cudaMemPoolProps p = {.allocType = cudaMemAllocationTypePinned,
+                                 .handleTypes = cudaMemHandleTypeNone,
+                                 .location = {.type = cudaMemLocationTypeDevice}};
+    uint64_t keep = UINT64_MAX;
+    cudaError_t e;
+
+    p.location.id = c->device;
+    if ((e = cudaMemPoolCreate(&c->pool, &p))) return e;
+    return cudaMemPoolSetAttribute(c->pool, cudaMemPoolAttrReleaseThreshold, &keep);
+}
+
 lp_status lp_card_open(int device, size_t cap, lp_card **out, lp_err *err)
 {
     lp_card *c = NULL;
     struct cudaDeviceProp p;
     lp_device_info info;
-    cudaMemPool_t pool;
-    size_t keep = (size_t)-1;
+    cudaError_t e;
     lp_status st;
 
     if ((st = lp_card_list(device, &info, err))) return st;
@@ -117,13 +111,12 @@ lp_status lp_card_open(int device, size_t cap, lp_card **out, lp_err *err)
     c->users = 1;
     c->cap = cap;
     pthread_mutex_init(&c->lock, NULL);
+    lp_turns_init(&c->turns);
     snprintf(c->text, sizeof c->text, "cuda, %s, %.1f GiB", info.name, info.memory / MIB / 1024);
     /* The first use of a card may fail too: busy, or set to refuse. */
-    if (cudaSetDevice(device) || cudaGetDeviceProperties(&p, device) ||
-        cudaDeviceGetDefaultMemPool(&pool, device) ||
-        cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep)) {
-        st = lp_fail(err, LP_EMISSING, "GPU %d (%s): %s", device, info.name,
-                     cudaGetErrorString(cudaGetLastError()));
+    if ((e = cudaSetDevice(device)) || (e = cudaGetDeviceProperties(&p, device)) ||
+        (e = open_pool(c))) {
+        st = lp_card_check(c, e, "first use", err);
         goto done;
     }
     c->shared = p.sharedMemPerMultiprocessor;
@@ -132,6 +125,11 @@ lp_status lp_card_open(int device, size_t cap, lp_card **out, lp_err *err)
     c = NULL;
 done:
     lp_card_close(&c);
+    /* Whatever it is: this GPU cannot be used. */
+    if (st == LP_EIO) {
+        st = LP_EMISSING;
+        if (err) err->status = st;
+    }
     return st;
 }
 
@@ -152,89 +150,12 @@ void lp_card_close(lp_card **pc)
     left = --c->users;
     pthread_mutex_unlock(&c->lock);
     if (!left) {
+        if (c->pool) cudaMemPoolDestroy(c->pool);
+        lp_turns_destroy(&c->turns);
         pthread_mutex_destroy(&c->lock);
         free(c);
     }
     *pc = NULL;
-}
-
-static int get_memory(size_t bytes, lp_stream stream, void **d)
-{
-    return stream ? cudaMallocAsync(d, bytes, stream) : cudaMalloc(d, bytes);
-}
-
-lp_status lp_card_alloc(lp_card *c, size_t bytes, lp_stream stream, void **d_out, lp_err *err)
-{
-    cudaMemPool_t pool;
-    void *d = NULL;
-    size_t used;
-    int e, full;
-    lp_status st;
-
-    if (!bytes) bytes = 1;
-    if ((st = lp_card_use(c, err))) return st;
-    pthread_mutex_lock(&c->lock);
-    used = c->used;
-    full = c->cap && (used > c->cap || bytes > c->cap - used);
-    if (!full) {
-        c->used += bytes;
-        if (c->used > c->peak) c->peak = c->used;
-    }
-    pthread_mutex_unlock(&c->lock);
-    if (full)
-        return lp_fail(err, LP_ENOMEM,
-                       "GPU %d: %.1f MiB more than the %.1f MiB of --gpu_memory are needed; give "
-                       "more, a larger diameter or a smaller --batch_size",
-                       c->device, ((double)used + (double)bytes - (double)c->cap) / MIB,
-                       (double)c->cap / MIB);
-    e = get_memory(bytes, stream, &d);
-    if (e == cudaErrorMemoryAllocation) {
-        /* What was freed may still be kept for the stream-ordered kind. */
-        cudaGetLastError();
-        cudaDeviceSynchronize();
-        if (!cudaDeviceGetDefaultMemPool(&pool, c->device)) cudaMemPoolTrimTo(pool, 0);
-        e = get_memory(bytes, stream, &d);
-    }
-    if (e) {
-        pthread_mutex_lock(&c->lock);
-        c->used -= bytes;
-        pthread_mutex_unlock(&c->lock);
-        if (e != cudaErrorMemoryAllocation) return lp_card_check(c, e, "memory", err);
-        cudaGetLastError();
-        return lp_fail(err, LP_ENOMEM,
-                       "GPU %d: out of memory for %.1f MiB; give a larger diameter, a smaller "
-                       "--batch_size or --backend cpu",
-                       c->device, (double)bytes / MIB);
-    }
-    *d_out = d;
-    return LP_OK;
-}
-
-void lp_card_free(lp_card *c, void *d, size_t bytes, lp_stream stream)
-{
-    if (!d) return;
-    cudaSetDevice(c->device);
-    if (stream)
-        cudaFreeAsync(d, stream);
-    else
-        cudaFree(d);
-    pthread_mutex_lock(&c->lock);
-    c->used -= bytes ? bytes : 1;
-    pthread_mutex_unlock(&c->lock);
-}
-
-size_t lp_card_left(lp_card *c)
-{
-    size_t left = 0, total = 0;
-
-    if (cudaSetDevice(c->device) || cudaMemGetInfo(&left, &total)) left = 0;
-    pthread_mutex_lock(&c->lock);
-    if (c->cap && c->used >= c->cap)
-        left = 0;
-    else if (c->cap && c->cap - c->used < left)
-        left = c->cap - c->used;
-    pthread_mutex_unlock(&c->lock);
-    return left;
 }
 
 void lp_stage_free(lp_stage **ps)

@@ -7,8 +7,9 @@
 
 typedef struct {
     lp_card *card;
-    lp_stream stream;
-    lp_stage *stage; /* of that stream */
+    lp_stream stream;  /* NULL: memory is had at once, free waits for all work, put for the copy */
+    lp_stage *stage;   /* of that stream; with NULL there is no get */
+    cudaEvent_t *mark; /* [LP_DEVICE_MARKS], or NULL: there are no marks */
 } lp_card_queue;
 
 /* *q must stay as long as what is returned. */

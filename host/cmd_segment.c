@@ -281,6 +281,8 @@ int lp_cmd_segment(int argc, char **argv)
             {"gpu_device", LP_OPT_INT, &r->session.gpu_device, "N", "which GPU, from 0 (0)"},
             {"gpu_memory", LP_OPT_DOUBLE, &a.gpu_memory, "GIB", "of the GPU at most (all)"},
             {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
+            {"conv", LP_OPT_STRING, &r->session.conv, "NAME",
+             "cuda: own (default), or cudnn: NVIDIA's, as a second opinion"},
             {"threads", LP_OPT_INT, &r->session.threads, "N", "CPU threads (all)"},
             {"batch_size", LP_OPT_INT, &s->batch_size, "N", "tiles per call of the network (auto)"},
             {"bsize", LP_OPT_INT, &s->bsize, "PX", "tile (224)"},

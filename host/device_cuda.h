@@ -6,22 +6,25 @@
 #include <pthread.h>
 
 #include "card_cuda.h"
+#include "device_mem.h"
 #include "plans_cuda.h"
+#include "spans_cuda.h"
 
 /* A stream for masks, used by one thread at a time. */
 typedef struct lp_lane {
     struct lp_lane *next;
     lp_card *card;
     cudaStream_t stream;
-    cudaEvent_t begin;
     lp_stage *stage;
+    cudaEvent_t mark[LP_DEVICE_MARKS];
 } lp_lane;
 
 struct lp_device {
     lp_card *card;
+    int cudnn; /* convolutions of networks made on it */
     cudaStream_t stream;
     lp_stage *stage;
-    pthread_mutex_t stage_lock;
+    lp_spans spans;
     lp_plans plans;
     pthread_mutex_t lane_lock;
     lp_lane *lanes; /* those that nobody uses */
@@ -30,6 +33,7 @@ struct lp_device {
 struct lp_buf {
     size_t bytes;
     void *d_data;
+    cudaEvent_t ready; /* after what was queued last that writes it */
 };
 
 void lp_lane_free(lp_lane *l);
@@ -42,7 +46,7 @@ lp_status lp_cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_
                         uint32_t *n, lp_err *err);
 lp_status lp_cuda_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
                         const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err);
-lp_status lp_cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o, lp_merged *out,
-                        lp_err *err);
+lp_status lp_cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
+                        lp_merge_table *t, lp_merged *out, lp_err *err);
 
 #endif

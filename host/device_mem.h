@@ -9,6 +9,8 @@
 #include "../kernels/stream.h"
 #include "status.h"
 
+#define LP_DEVICE_MARKS 12
+
 typedef struct {
     void *user;       /* passed to every function */
     lp_stream stream; /* what kernels are queued on */
@@ -21,6 +23,10 @@ typedef struct {
     lp_status (*put)(void *user, void *d_dst, const void *src, size_t bytes, lp_err *err);
     /* Waits for all that is queued before. */
     lp_status (*get)(void *user, void *dst, const void *d_src, size_t bytes, lp_err *err);
+    /* Remembers the moment in the queue, as number `at`. */
+    void (*mark)(void *user, int at);
+    /* Seconds between two of them; waits for the later one. */
+    double (*between)(void *user, int from, int to);
     /* The message of the cudaError_t that `what` returned. */
     lp_status (*failed)(void *user, int rc, const char *what, lp_err *err);
 } lp_device_mem;

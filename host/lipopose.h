@@ -51,6 +51,9 @@ typedef struct {
     int gpu_device; /* cuda: which GPU, from 0 */
     /* cuda: bytes of its memory to use at most, by all sessions that share the network; 0: all */
     size_t gpu_memory;
+    /* cuda: "own" convolutions, or "cudnn": NVIDIA's library, loaded now, as a second opinion;
+     * NULL is own */
+    const char *conv;
 } lp_session_options;
 
 /* model: path of a .h5 or a PyTorch .pth. options may be NULL (all defaults). The caller closes. */

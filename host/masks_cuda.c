@@ -2,7 +2,6 @@
 #include "masks_cuda.h"
 
 #include <math.h>
-#include <omp.h>
 
 #include "kernels/diffuse.h"
 #include "kernels/fill_holes.h"
@@ -40,7 +39,7 @@ typedef struct {
 } arena;
 
 typedef struct {
-    const lp_masks_device *dev;
+    const lp_device_mem *mem;
     const lp_masks_options *o;
     const float *flows, *cellprob;
     int Ly, Lx, out_Ly, out_Lx;
@@ -48,8 +47,9 @@ typedef struct {
     uint32_t n;       /* no label is larger */
     arena a;
     lp_stream stream;
-    double t0;
-    int e; /* of the first call that failed: nothing is queued after it */
+    int stage[LP_DEVICE_MARKS], n_stages; /* that ended at mark 1, 2, .. */
+    lp_status st; /* of the first call that failed: nothing is queued after it */
+    lp_err *err;
 } work;
 
 static unsigned char *carve(unsigned char **p, size_t bytes)
@@ -110,7 +110,8 @@ size_t lp_masks_cuda_scratch(int Ly, int Lx, int out_Ly, int out_Lx)
 /* Queues the call unless an earlier one failed. */
 #define DO(w, call)                                                                                \
     do {                                                                                           \
-        if (!(w)->e) (w)->e = (call);                                                              \
+        int rc_ = (w)->st ? 0 : (call);                                                            \
+        if (rc_) (w)->st = (w)->mem->failed((w)->mem->user, rc_, "masks", (w)->err);               \
     } while (0)
 
 static void get_counts(work *w, counts *c)
@@ -118,21 +119,24 @@ static void get_counts(work *w, counts *c)
     counts none = {0};
 
     *c = none;
-    DO(w, w->dev->get(w->dev->ctx, c, w->a.counts, sizeof *c, w->stream));
-    if (w->e) *c = none;
+    if (!w->st) w->st = w->mem->get(w->mem->user, c, w->a.counts, sizeof *c, w->err);
+    if (w->st) *c = none;
 }
 
-/* Adds the time since the last call to a stage. */
+/* Here a stage ends. */
 static void lap(work *w, int stage)
 {
-    double now;
-    counts c;
+    if (!w->o->seconds || w->st) return;
+    w->stage[w->n_stages++] = stage;
+    w->mem->mark(w->mem->user, w->n_stages);
+}
 
-    if (!w->o->seconds) return;
-    get_counts(w, &c);
-    now = omp_get_wtime();
-    w->o->seconds[stage] += now - w->t0;
-    w->t0 = now;
+static void add_times(const work *w)
+{
+    int i;
+
+    for (i = w->n_stages - 1; i >= 0; i--)
+        w->o->seconds[w->stage[i]] += w->mem->between(w->mem->user, i, i + 1);
 }
 
 /* Those that stay get 1, 2, ... in raster order; labels and tables follow. */
@@ -228,12 +232,21 @@ static void fill(work *w)
     renumber(w, rule, Ly, Lx);
 }
 
-lp_status lp_masks_cuda(const lp_masks_device *dev, const float *d_yf, int Ly, int Lx, int out_Ly,
+lp_status lp_masks_cuda(const lp_device_mem *mem, const float *d_yf, int Ly, int Lx, int out_Ly,
                         int out_Lx, const lp_masks_options *o, uint32_t *d_labels,
-                        lp_masks_tables *tables, void *d_scratch, lp_stream stream, lp_err *err)
+                        lp_masks_tables *tables, void *d_scratch, lp_err *err)
 {
     const size_t plane = (size_t)Ly * (size_t)Lx;
-    work w = {dev, o, d_yf, d_yf + 2 * plane, Ly, Lx, out_Ly, out_Lx, .stream = stream};
+    work w = {.mem = mem,
+              .o = o,
+              .flows = d_yf,
+              .cellprob = d_yf + 2 * plane,
+              .Ly = Ly,
+              .Lx = Lx,
+              .out_Ly = out_Ly,
+              .out_Lx = out_Lx,
+              .stream = mem->stream,
+              .err = err};
     lp_status st;
     counts c;
 
@@ -242,22 +255,23 @@ lp_status lp_masks_cuda(const lp_masks_device *dev, const float *d_yf, int Ly, i
         (int64_t)out_Ly * out_Lx > LP_MAX_PIXELS)
         return lp_fail(err, LP_EARG, "masks: image of %d x %d pixels", out_Ly, out_Lx);
     if (o->compat_cellpose3) return lp_fail(err, LP_EARG, "masks: compat_cellpose3 is for the CPU");
-    w.t0 = omp_get_wtime();
+    if (o->seconds) mem->mark(mem->user, 0);
     w.a = lay_out(d_scratch, Ly, Lx, out_Ly, out_Lx);
     w.labels = Ly == out_Ly && Lx == out_Lx ? d_labels : w.a.labels;
 
     find_masks(&w);
     if (o->flow_threshold > 0 && w.n > 0) flow_qc(&w);
     if (w.labels != d_labels)
-        DO(&w, lp_label_resize_cuda(d_labels, w.labels, Ly, Lx, out_Ly, out_Lx, stream));
+        DO(&w, lp_label_resize_cuda(d_labels, w.labels, Ly, Lx, out_Ly, out_Lx, w.stream));
     w.labels = d_labels;
     lap(&w, LP_MASKS_RESIZE);
     fill(&w);
     get_counts(&w, &c);
     w.n = c.n;
-    DO(&w, lp_flow_error_float_cuda(w.a.error_out, w.a.error, w.n, stream));
+    DO(&w, lp_flow_error_float_cuda(w.a.error_out, w.a.error, w.n, w.stream));
     lap(&w, LP_MASKS_FILL);
-    if (w.e) return lp_fail(err, LP_EMISSING, "masks: the device failed: %s", dev->reason(w.e));
+    if (w.st) return w.st;
+    if (o->seconds) add_times(&w);
     *tables = (lp_masks_tables){w.n, w.a.info, w.a.error_out};
     return LP_OK;
 }

@@ -3,23 +3,14 @@
  *
  * Labels and what is known of them stay on the device. Only a few numbers come to the host, each of
  * them once: how many seeds there are, how the flow check is to be launched, how many masks are
- * left. Knows the device only by its kernels and by lp_masks_device, so the tests run the same file
+ * left. Knows the device only by its kernels and by lp_device_mem, so the tests run the same file
  * on the CPU. */
 #ifndef LP_MASKS_CUDA_H
 #define LP_MASKS_CUDA_H
 
+#include "device_mem.h"
 #include "kernels/relabel.h"
-#include "kernels/stream.h"
 #include "masks.h"
-
-/* What is needed of the device beside kernels; ctx is passed back. */
-typedef struct {
-    void *ctx;
-    /* Copies from the device when all that is queued on stream is done, and waits for it. Returns 0
-     * or a cudaError_t. */
-    int (*get)(void *ctx, void *dst, const void *d_src, size_t bytes, lp_stream stream);
-    const char *(*reason)(int e); /* text of a cudaError_t */
-} lp_masks_device;
 
 /* All of it in the caller's scratch: valid until that is used again. */
 typedef struct {
@@ -33,11 +24,11 @@ typedef struct {
 size_t lp_masks_cuda_scratch(int Ly, int Lx, int out_Ly, int out_Lx);
 
 /* d_yf [3][Ly][Lx] float32: flows y, x, then cellprob; not changed. d_labels [out_Ly][out_Lx]: as
- * lp_masks_compute has them. o->seconds is the time that passed here; asking for it makes every
- * stage wait. On return the work on d_labels and the tables is queued on stream, at least.
- * LP_EARG as lp_masks_compute, and for compat_cellpose3; LP_EMISSING where the device fails. */
-lp_status lp_masks_cuda(const lp_masks_device *dev, const float *d_yf, int Ly, int Lx, int out_Ly,
+ * lp_masks_compute has them. o->seconds is the time between the stages' ends on the device. On
+ * return the work on d_labels and the tables is queued on mem's stream, at least. Of mem, get,
+ * failed and the marks are used. LP_EARG as lp_masks_compute, and for compat_cellpose3. */
+lp_status lp_masks_cuda(const lp_device_mem *mem, const float *d_yf, int Ly, int Lx, int out_Ly,
                         int out_Lx, const lp_masks_options *o, uint32_t *d_labels,
-                        lp_masks_tables *tables, void *d_scratch, lp_stream stream, lp_err *err);
+                        lp_masks_tables *tables, void *d_scratch, lp_err *err);
 
 #endif

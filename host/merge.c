@@ -85,7 +85,8 @@ lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double 
 }
 
 lp_status lp_merge_on(const lp_merge_stages *stages, void *device, const lp_layers *s,
-                      const lp_merge_options *options, lp_merged *out, lp_err *err)
+                      const lp_merge_options *options, lp_merge_table *t, lp_merged *out,
+                      lp_err *err)
 {
     lp_merge_options o = options ? *options : lp_merge_defaults();
     double level[LP_MERGE_MAX_LEVELS + 1];
@@ -115,7 +116,7 @@ lp_status lp_merge_on(const lp_merge_stages *stages, void *device, const lp_laye
     default:
         st = lp_fail(err, LP_EARG, "merge: method %d is not known", (int)o.method);
     }
-    if (st) goto done;
+    if (st || (t && (st = stages->measure(w, m.n, t, err)))) goto done;
     m.support_max = o.method == LP_MERGE_SCALE ? LP_SUPPORT_MAX : s->n;
     *out = m;
     memset(&m, 0, sizeof m);
@@ -127,7 +128,7 @@ done:
 
 lp_status lp_merge(const lp_layers *s, const lp_merge_options *options, lp_merged *out, lp_err *err)
 {
-    return lp_merge_on(&lp_merge_stages_cpu, NULL, s, options, out, err);
+    return lp_merge_on(&lp_merge_stages_cpu, NULL, s, options, NULL, out, err);
 }
 
 void lp_merged_free(lp_merged *m)

@@ -45,9 +45,10 @@ void lp_merge_gaps(const lp_layers *s, double *gap);
 lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double *level, int *n,
                           lp_err *err);
 
-/* lp_merge with the stages of a device. */
+/* lp_merge with the stages of a device; also fills the table of *t, if it is not NULL. */
 lp_status lp_merge_on(const lp_merge_stages *stages, void *device, const lp_layers *s,
-                      const lp_merge_options *options, lp_merged *out, lp_err *err);
+                      const lp_merge_options *options, lp_merge_table *t, lp_merged *out,
+                      lp_err *err);
 
 /* The methods; w, opened by the caller, paints out->masks and finishes. */
 lp_status lp_merge_by_scale(const lp_layers *s, const lp_merge_options *o, const double *level,

@@ -207,10 +207,19 @@ static lp_status tops_cpu(lp_merge_work *w, uint32_t *top, lp_err *err)
     return LP_OK;
 }
 
+static lp_status measure_cpu(lp_merge_work *w, uint32_t n, lp_merge_table *t, lp_err *err)
+{
+    lp_labels lb = {w->masks, w->s->Ly, w->s->Lx};
+
+    (void)n;
+    return lp_measure_particles(&lb, t->image, NULL, NULL, 0, NAN, &t->particle, &t->n, err);
+}
+
 const lp_merge_stages lp_merge_stages_cpu = {
     .open = open_cpu,
     .close = close_cpu,
     .finish = finish_cpu,
+    .measure = measure_cpu,
     .group = group_cpu,
     .paint = paint_cpu,
     .votes = votes_cpu,

@@ -1,10 +1,12 @@
 #include "merge_cuda.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../kernels/scan.h"
 #include "../kernels/votes.h"
+#include "measure_cuda.h"
 #include "merge_cuda_work.h"
 
 lp_status lp_merge_cuda_check(lp_merge_work *w, int rc, lp_err *err)
@@ -60,6 +62,23 @@ static lp_status finish_cuda(lp_merge_work *w, lp_err *err)
 {
     return lp_merge_cuda_get(w, w->masks, w->d_masks,
                              (size_t)w->s->Ly * w->s->Lx * sizeof *w->masks, err);
+}
+
+/* The labels are measured where they are; only the image goes there. */
+static lp_status measure_cuda(lp_merge_work *w, uint32_t n, lp_merge_table *t, lp_err *err)
+{
+    int keep = w->held.n, Ly = w->s->Ly, Lx = w->s->Lx;
+    float *d_image = NULL;
+    lp_status st = LP_OK;
+
+    if (t->image)
+        st = lp_device_send(&w->held, t->image, (size_t)Ly * Lx * sizeof *d_image,
+                            (void **)&d_image, err);
+    if (!st)
+        st = lp_measure_particles_cuda(w->held.mem, w->d_masks, n, Ly, Lx, d_image, NULL, NULL, 0,
+                                       NAN, &t->particle, &t->n, err);
+    lp_device_drop(&w->held, keep);
+    return st;
 }
 
 /* All layers' masks, one after the other, on the device. */
@@ -216,6 +235,7 @@ const lp_merge_stages lp_merge_stages_cuda = {
     .open = open_cuda,
     .close = close_cuda,
     .finish = finish_cuda,
+    .measure = measure_cuda,
     .group = lp_merge_cuda_group,
     .paint = lp_merge_cuda_paint,
     .votes = votes_cuda,

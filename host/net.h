@@ -29,7 +29,6 @@ typedef struct {
     lp_buf *style; /* [style_length] double, sum over the tiles; on the device (lp_net_style) */
     int Ly, Lx;    /* the image's with resample, else the network's */
     int ntiles;
-    double seconds_net, seconds_resize;
 } lp_net_output;
 
 /* How many tiles an image of Ly x Lx makes. LP_EARG where the rescaled image would have no pixels

@@ -1,6 +1,5 @@
 #include "net_queue.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,7 +83,6 @@ static lp_status finish(lp_net_queue *q, piece *p, lp_err *err)
 {
     const lp_backend *be = q->c.be;
     int Lyr = p->plan.grid.Ly, Lxr = p->plan.grid.Lx;
-    double t = omp_get_wtime();
     lp_buf *full = NULL;
     lp_status st;
 
@@ -103,7 +101,6 @@ static lp_status finish(lp_net_queue *q, piece *p, lp_err *err)
         be->buf_free(q->c.dev, &p->r.yf);
         p->r.yf = full;
     }
-    p->r.seconds_resize += omp_get_wtime() - t;
     return q->on_output(q->user, p->number, &p->r, err);
 }
 
@@ -128,7 +125,6 @@ static int make_groups(lp_net_queue *q)
 static lp_status run_batch(lp_net_queue *q, lp_err *err)
 {
     const lp_backend *be = q->c.be;
-    double t = omp_get_wtime();
     int i, at = 0, n = q->n_pieces;
     lp_status st;
 
@@ -147,8 +143,6 @@ static lp_status run_batch(lp_net_queue *q, lp_err *err)
             return st;
         at += p->n;
     }
-    t = omp_get_wtime() - t;
-    for (i = 0; i < n; i++) q->piece[i].r.seconds_net += t * q->piece[i].n / q->n_tiles;
     q->done += q->n_tiles;
     q->n_tiles = 0;
     q->px = 0;
@@ -216,7 +210,6 @@ lp_status lp_net_queue_add(lp_net_queue *q, const lp_buf *img, int Ly, int Lx,
     piece p = {.o = *o, .number = q->n_jobs, .Ly = Ly, .Lx = Lx};
     int Lyr = (int)(Ly * o->rescale), Lxr = (int)(Lx * o->rescale); /* as int() in Cellpose */
     size_t px = (size_t)Lyr * Lxr * sizeof(float);
-    double t = omp_get_wtime();
     lp_buf *small = NULL;
     lp_status st;
     int tiles;
@@ -228,7 +221,6 @@ lp_status lp_net_queue_add(lp_net_queue *q, const lp_buf *img, int Ly, int Lx,
         if ((st = be->buf_new(q->c.dev, px * q->c.nchan, &small, err))) goto done;
         if ((st = be->resize(q->c.dev, small, img, q->c.nchan, Ly, Lx, Lyr, Lxr, err))) goto done;
     }
-    p.r.seconds_resize = omp_get_wtime() - t;
     if ((st = be->buf_new(q->c.dev, px * 3, &p.r.yf, err))) goto done;
     if ((st = be->buf_new(q->c.dev, (size_t)q->c.style_length * sizeof(double), &p.r.style, err)))
         goto done;

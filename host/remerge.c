@@ -41,7 +41,7 @@ lp_status lp_remerge(const char *path, const char *base, const lp_run_options *o
     lp_merged m = {0};
     lp_image im = {0};
     lp_result seg = {0};
-    lp_results_merged many = {NULL, &m, path};
+    lp_results_merged many = {.merged = &m, .run = path};
     lp_status st;
 
     lp_hdf5_lock();

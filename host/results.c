@@ -219,9 +219,14 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     if ((st = lp_done_forget(base, err))) goto done;
     if ((st = lp_results_plane(im, &o->segment, &mean, &plane, err))) goto done;
     if ((st = at_image_size(seg->cellprob, 1, seg, &own_prob, &cellprob, err))) goto done;
-    if ((st = lp_measure_particles(&masks, plane, cellprob, seg->flow_error, seg->n, seg->diameter,
-                                   &res.particle, &res.n, err)))
+    if (many && many->table) {
+        res.particle = many->table->particle;
+        res.n = many->table->n;
+        many->table->particle = NULL;
+    } else if ((st = lp_measure_particles(&masks, plane, cellprob, seg->flow_error, seg->n,
+                                          seg->diameter, &res.particle, &res.n, err))) {
         goto done;
+    }
     if (many) lp_results_take_merged(res.particle, res.n, many->merged);
 #define WRITE(wanted, suffix, call)                                                                \
     if (wanted) {                                                                                  \

@@ -5,6 +5,7 @@
 #include "image.h"
 #include "json_log.h"
 #include "measure.h"
+#include "merge_stages.h"
 #include "segment_run.h"
 
 #define LP_MAX_OUTPUTS 20
@@ -25,7 +26,8 @@ typedef struct {
 typedef struct {
     const lp_layers *layers; /* kept in _lipopose.h5; NULL: that file is not written */
     const lp_merged *merged;
-    const char *run; /* the saved run that they are from, which stays; NULL: a new one */
+    const char *run;       /* the saved run that they are from, which stays; NULL: a new one */
+    lp_merge_table *table; /* of lp_results_plane, is taken over; NULL: not measured yet */
 } lp_results_merged;
 
 /* Measures and writes what o asks for under base + "_cp_masks.tif" and so on; every file appears

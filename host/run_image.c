@@ -61,19 +61,23 @@ static void say_choice(lp_running *r, const char *path, int page, int npages,
     lp_progress_message(r->progress, text);
 }
 
-/* The image at all diameters, merged: *seg has masks and times. */
+/* The image at all diameters, merged and measured: *seg has masks and times. */
 static lp_status segment_all(lp_run_worker *w, const lp_image *im, const lp_segment_options *so,
-                             lp_result *seg, lp_diameters_result *found, lp_merged *merged,
-                             lp_err *err)
+                             lp_result *seg, lp_diameters_result *found, lp_merge_table *table,
+                             lp_merged *merged, lp_err *err)
 {
     const lp_run_options *o = w->r->o;
+    float *own = NULL;
     lp_status st =
         o->auto_diameters
             ? lp_segment_auto(w->session, im->data, im->nchan, im->Ly, im->Lx, so, found, err)
             : lp_segment_diameters(w->session, im->data, im->nchan, im->Ly, im->Lx, so,
                                    o->diameters, o->n_diameters, found, err);
 
-    if (st || (st = lp_session_merge(w->session, found->layers, &o->merge, merged, err))) return st;
+    if (st || (st = lp_results_plane(im, so, &own, &table->image, err))) return st;
+    st = lp_session_merge(w->session, found->layers, &o->merge, table, merged, err);
+    free(own);
+    if (st) return st;
     seg->Ly = merged->Ly;
     seg->Lx = merged->Lx;
     seg->n = merged->n;
@@ -86,7 +90,8 @@ static lp_status segment_all(lp_run_worker *w, const lp_image *im, const lp_segm
     return LP_OK;
 }
 
-static void one_image(lp_run_worker *w, const lp_run_task *t, const char *base)
+/* Returns 1 where memory was short while others may have had some: to be done again, alone. */
+static int try_image(lp_run_worker *w, const lp_run_task *t, const char *base, int alone)
 {
     lp_running *r = w->r;
     const lp_input *x = t->x;
@@ -96,15 +101,17 @@ static void one_image(lp_run_worker *w, const lp_run_task *t, const char *base)
     lp_results res = {0};
     lp_diameters_result found = {0};
     lp_merged merged = {0};
+    lp_merge_table table = {0};
     lp_results_merged merge;
     lp_done_input input = lp_done_look(x->path); /* what changes after this is done again */
     double start = omp_get_wtime(), read;
     char *line = NULL;
     lp_err err;
     lp_status st;
+    int again;
 
     w->tiles = w->total = 0;
-    w->expected = t->expected;
+    w->expected = alone ? 0 : t->expected;
     lp_progress_image_start(r->progress, x->path);
     so.on_tiles = on_tiles;
     so.user = w;
@@ -112,12 +119,12 @@ static void one_image(lp_run_worker *w, const lp_run_task *t, const char *base)
     read = omp_get_wtime() - start;
     if (r->o->pixel_nm > 0) im.pixel_nm = r->o->pixel_nm;
     st = lp_run_many(r->o)
-             ? segment_all(w, &im, &so, &seg, &found, &merged, &err)
+             ? segment_all(w, &im, &so, &seg, &found, &table, &merged, &err)
              : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
     if (st) goto done;
     warn(r, x->path, &im, &seg);
     if (r->o->auto_diameters) say_choice(r, x->path, t->page, t->npages, &found);
-    merge = (lp_results_merged){found.layers, &merged, NULL};
+    merge = (lp_results_merged){.layers = found.layers, .merged = &merged, .table = &table};
     if ((st = lp_results_write(base, x->path, t->page, &im, &seg, lp_run_many(r->o) ? &merge : NULL,
                                read, r->o, &res, &err)))
         goto done;
@@ -142,9 +149,10 @@ static void one_image(lp_run_worker *w, const lp_run_task *t, const char *base)
         pthread_mutex_unlock(&r->lock);
     }
 done:
+    again = st == LP_ENOMEM && !alone && r->workers > 1;
     if (st && st != LP_ESIGNAL) /* what will not be done */
         lp_progress_add_total(r->progress, 0, w->tiles - w->total - w->expected);
-    if (st && st != LP_ESIGNAL) /* stopped: dropped, neither done nor failed */
+    if (st && st != LP_ESIGNAL && !again) /* stopped: dropped, neither done nor failed */
         lp_run_fail(r, t, base, &input, omp_get_wtime() - start, err.msg);
     else if (!st)
         lp_run_count(r, t, base, &res, NULL, line);
@@ -153,7 +161,20 @@ done:
     lp_result_free(&seg);
     lp_layers_free(&found.layers);
     lp_merged_free(&merged);
+    free(table.particle);
     lp_image_free(&im);
+    return again;
+}
+
+static void one_image(lp_run_worker *w, const lp_run_task *t, const char *base)
+{
+    int alone, again = 1;
+
+    for (alone = 0; again; alone = 1) {
+        lp_turns_begin(&w->r->turns, alone);
+        again = try_image(w, t, base, alone);
+        lp_turns_end(&w->r->turns, alone);
+    }
 }
 
 /* 1 where an earlier run has done it, which is then counted and told. */

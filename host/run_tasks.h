@@ -12,6 +12,7 @@
 #include "run_tiles.h"
 #include "session.h"
 #include "tally.h"
+#include "turns.h"
 
 typedef struct {
     const lp_input *x;
@@ -26,6 +27,8 @@ typedef struct {
     double started;
     lp_leftovers leftovers;
 
+    int workers;
+    lp_turns turns;         /* of images, which share the memory */
     pthread_mutex_t lock;   /* of what follows, and of stdout */
     lp_run_tiles *tiles;    /* [in->n], or NULL: what the progress was told */
     int next, page, npages; /* the next task: page `page` (0-based) of input `next` */

@@ -59,7 +59,7 @@ static lp_status find_range(job *k, double *range, int *any, lp_err *err)
     lp_status st;
 
     mo.threshold = LP_PILOT_SUPPORT;
-    if ((st = lp_session_merge(k->s, k->found, &mo, &m, err))) return st;
+    if ((st = lp_session_merge(k->s, k->found, &mo, NULL, &m, err))) return st;
     if (!(size = calloc((size_t)m.n + 1, sizeof *size))) {
         st = lp_fail_mem(err, "pilot", 16.0 * m.n);
         goto done;

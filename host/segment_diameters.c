@@ -61,6 +61,7 @@ lp_status lp_diameters_run(lp_session *s, const lp_buf *img, int Ly, int Lx,
 
     if ((st = lp_mask_pool_new(s, o, Ly, Lx, diameters, n, lp_machine_memory() / 4, &pool, err)))
         goto done;
+    if ((st = lp_session_times(s, -1, seconds, err))) goto done;
     if ((st = lp_net_queue_new(&c, ntiles, lp_mask_pool_give, pool, &q, err))) goto done;
     for (i = 0; i < n; i++) {
         lp_net_options no = lp_session_net_options(s, o, diameters[i]);
@@ -70,7 +71,8 @@ lp_status lp_diameters_run(lp_session *s, const lp_buf *img, int Ly, int Lx,
     }
     if ((st = lp_net_queue_flush(q, err))) goto done;
     lp_net_queue_free(&q);
-    st = lp_mask_pool_finish(pool, layers, seconds, err);
+    if ((st = lp_mask_pool_finish(pool, layers, seconds, err))) goto done;
+    st = lp_session_times(s, 1, seconds, err);
 done:
     lp_net_queue_free(&q);
     lp_mask_pool_free(&pool);

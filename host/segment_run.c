@@ -123,8 +123,9 @@ static void sum_up(lp_running *r)
         fprintf(stderr, "lipopose: the log of records has gaps: %s\n", err.msg);
     free(line);
     if (n)
-        fprintf(stderr, "lipopose: stopped by signal %d with %d images done; %s\n", n,
-                r->tally.done, o->settings || o->no_summary ? "a rerun goes on from there" : "a rerun starts over");
+        fprintf(
+            stderr, "lipopose: stopped by signal %d with %d images done; %s\n", n, r->tally.done,
+            o->settings || o->no_summary ? "a rerun goes on from there" : "a rerun starts over");
 }
 
 /* Ends the process when it has not ended GRACE seconds after a signal: files are whole or not
@@ -188,6 +189,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&r.end, &attr);
     pthread_condattr_destroy(&attr);
+    lp_turns_init(&r.turns);
     lp_signals_catch();
     n = lp_run_workers(in, o, threads, 30);
     so.threads = threads / n > 0 ? threads / n : 1;
@@ -221,6 +223,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     tell_total(&r, w[0].session);
     if (o->settings) lp_leftovers_find(in, &r.leftovers);
     guarded = !pthread_create(&guard_thread, NULL, guard, &r);
+    r.workers = n;
     for (i = 0; i < n; i++) w[i].r = &r;
     for (i = 1; i < n; i++)
         if (pthread_create(&thread[i], NULL, work, &w[i])) break;
@@ -254,6 +257,7 @@ done:
     free(r.later);
     lp_tally_free(&r.tally);
     lp_leftovers_free(&r.leftovers);
+    lp_turns_destroy(&r.turns);
     pthread_cond_destroy(&r.end);
     pthread_mutex_destroy(&r.lock);
     return code;

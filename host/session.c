@@ -109,8 +109,12 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
     lp_session first = {0};
     lp_weights *w = NULL;
     lp_status st;
+    int cudnn;
 
     if (options) o = *options;
+    cudnn = o.conv && !strcmp(o.conv, "cudnn");
+    if (o.conv && !cudnn && strcmp(o.conv, "own"))
+        return lp_fail(err, LP_EARG, "--conv %s: choose own or cudnn", o.conv);
     if (!model || !*model) return lp_fail(err, LP_EARG, "model: no file name given");
     first.s = calloc(1, sizeof *first.s);
     if (!first.s) return lp_fail_mem(err, "session", sizeof *first.s);
@@ -124,6 +128,7 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
         .threads = first.s->threads,
         .gpu_device = o.gpu_device,
         .gpu_memory = o.gpu_memory,
+        .cudnn = cudnn,
     };
     if ((st = first.s->be->open(&first.s->open, &first.s->dev, err))) goto done;
     if ((st = lp_weights_open(model, &w, err))) goto done;
@@ -136,8 +141,8 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
     memcpy(first.s->diam_range, w->diam_range, sizeof w->diam_range);
     first.s->size = w->size;
     w->size = NULL;
-    snprintf(first.s->text, sizeof first.s->text, "%s, %s", first.s->be->describe(first.s->dev),
-             used == LP_PRECISION_BF16 ? "bf16" : "fp32");
+    snprintf(first.s->text, sizeof first.s->text, "%s, %s%s", first.s->be->describe(first.s->dev),
+             used == LP_PRECISION_BF16 ? "bf16" : "fp32", cudnn ? ", cuDNN" : "");
     st = lp_session_share(&first, out, err);
 done:
     lp_weights_free(&w);
@@ -338,11 +343,19 @@ done:
     return st;
 }
 
-/* Times of the network and of making masks, t. */
-static void add_times(double *seconds, const lp_net_output *net, const double *t)
+lp_status lp_session_times(const lp_session *s, int sign, double *seconds, lp_err *err)
 {
-    seconds[LP_T_NET] += net->seconds_net;
-    seconds[LP_T_RESIZE] += net->seconds_resize;
+    double work[LP_WORK_N];
+    lp_status st = s->s->be->seconds(s->dev, work, err);
+
+    if (!st) seconds[LP_T_NET] += sign * work[LP_WORK_NET];
+    if (!st) seconds[LP_T_RESIZE] += sign * work[LP_WORK_RESIZE];
+    return st;
+}
+
+/* Times of making masks, t. */
+static void add_times(double *seconds, const double *t)
+{
     seconds[LP_T_FOLLOW] += t[LP_MASKS_FOLLOW];
     seconds[LP_T_SEEDS] += t[LP_MASKS_SEEDS];
     seconds[LP_T_LABEL] += t[LP_MASKS_LABEL];
@@ -397,7 +410,7 @@ lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int 
                                    &r->flow_error, &r->n, err);
 
     if (st) return st;
-    add_times(r->seconds, net, seconds);
+    add_times(r->seconds, seconds);
     r->ntiles = net->ntiles;
     r->masks = masks.data;
     r->Ly = Ly;
@@ -414,14 +427,14 @@ lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int 
     lp_status st =
         s->s->be->layer(s->dev, net->yf, net->Ly, net->Lx, Ly, Lx, &m, diameter, layer, err);
 
-    if (!st) add_times(seconds, net, t);
+    if (!st) add_times(seconds, t);
     return st;
 }
 
 lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const lp_merge_options *o,
-                           lp_merged *out, lp_err *err)
+                           lp_merge_table *t, lp_merged *out, lp_err *err)
 {
-    return s->s->be->merge(s->dev, layers, o, out, err);
+    return s->s->be->merge(s->dev, layers, o, t, out, err);
 }
 
 int lp_session_mask_threads(const lp_session *s)
@@ -462,11 +475,13 @@ lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int L
 
     if ((st = lp_session_prepare(s, image, nchan, Ly, Lx, o, &img, &r, err))) goto done;
     if (o->diameter == 0 && (st = estimate(s, img, Ly, Lx, o, &r, err))) goto done;
+    if ((st = lp_session_times(s, -1, r.seconds, err))) goto done;
     no = lp_session_net_options(s, o, r.diameter);
     if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
     lp_session_release(s, &img);
     if ((st = lp_session_masks(s, &net, Ly, Lx, o, &r, err))) goto done;
     if ((st = fetch(s, &c, &net, &r, err))) goto done;
+    if ((st = lp_session_times(s, 1, r.seconds, err))) goto done;
     *out = r;
     memset(&r, 0, sizeof r);
 done:

@@ -29,9 +29,13 @@ lp_net_options lp_session_net_options(const lp_session *s, const lp_segment_opti
 lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
                            const lp_segment_options *o, lp_result *r, lp_err *err);
 
-/* lp_merge where the session runs. */
+/* lp_merge_on where the session runs. */
 lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const lp_merge_options *o,
-                           lp_merged *out, lp_err *err);
+                           lp_merge_table *t, lp_merged *out, lp_err *err);
+
+/* Adds the device's times of the network and of rescaling so far, times sign, to seconds
+ * [LP_T_NSTAGES]: -1 before and 1 after what is to be measured. Waits for the device. */
+lp_status lp_session_times(const lp_session *s, int sign, double *seconds, lp_err *err);
 
 /* Masks that may be made side by side. */
 int lp_session_mask_threads(const lp_session *s);

@@ -24,7 +24,8 @@
 /* The activations of n tiles. */
 typedef struct {
     unsigned char *x[LP_CUDA_LEVELS], *p[LP_CUDA_LEVELS], *b, *top;
-    float *shifts; /* [n][rows] */
+    float *shifts;          /* [n][rows] */
+    unsigned char *scratch; /* cuDNN's */
 } places;
 
 static size_t act_bytes(const lp_unet_cuda *net, int n, int ly, int lx, int l, int c)
@@ -40,11 +41,22 @@ static unsigned char *take(size_t *at, unsigned char *base, size_t bytes)
     return p;
 }
 
+/* Scratch of the widest convolution of level l. */
+static size_t scratch_bytes(const lp_unet_cuda *net, int n, int ly, int lx, int l)
+{
+    lp_conv_call c = {.n = n, .h = ly >> l, .w = lx >> l, .cout = net->C[l]};
+    int i;
+
+    for (i = l ? l - 1 : l; i <= l + 1 && i < net->levels; i++)
+        if (net->C[i] > c.cin) c.cin = net->C[i];
+    return lp_cudnn_scratch(&c, net->bf16);
+}
+
 /* Lays the activations out from base (NULL: only counts); returns the bytes. */
 static size_t lay_out(const lp_unet_cuda *net, int n, int ly, int lx, unsigned char *base,
                       places *a)
 {
-    size_t at = 0, most = 0, bytes;
+    size_t at = 0, most = 0, scratch = 0, bytes;
     int l;
 
     a->top = NULL;
@@ -54,9 +66,12 @@ static size_t lay_out(const lp_unet_cuda *net, int n, int ly, int lx, unsigned c
         a->x[l] = take(&at, base, bytes);
         a->p[l] = l ? take(&at, base, act_bytes(net, n, ly, lx, l, net->C[l - 1])) : NULL;
         if (l + 1 == net->levels) a->top = take(&at, base, bytes);
+        if (net->cudnn && scratch_bytes(net, n, ly, lx, l) > scratch)
+            scratch = scratch_bytes(net, n, ly, lx, l);
     }
     a->b = take(&at, base, most);
     a->shifts = (float *)take(&at, base, (size_t)n * (size_t)net->rows * sizeof(float));
+    a->scratch = take(&at, base, scratch);
     return at;
 }
 
@@ -77,8 +92,8 @@ size_t lp_unet_cuda_bytes(const lp_unet_cuda *net)
     return net->weight_bytes + net->act_bytes;
 }
 
-lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, size_t max_bytes,
-                           const lp_cuda_memory *mem, lp_unet_cuda **out, lp_err *err)
+lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, lp_cudnn *cudnn, size_t max_bytes,
+                           const lp_device_mem *mem, lp_unet_cuda **out, lp_err *err)
 {
     lp_unet_cuda *net;
     lp_status st;
@@ -97,9 +112,10 @@ lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, size_t max_bytes,
     net->nout = w->nout;
     net->S = w->nbase[net->levels];
     net->bf16 = bf16;
+    net->cudnn = cudnn;
     net->max_bytes = max_bytes;
     for (l = 0; l < net->levels; l++) net->C[l] = lp_conv_pad(w->nbase[l + 1]);
-    if ((st = lp_cuda_load(net, w, err))) {
+    if ((st = lp_graphs_new(&net->graphs, err)) || (st = lp_cuda_load(net, w, err))) {
         lp_unet_cuda_free(&net);
         return st;
     }
@@ -107,18 +123,71 @@ lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, size_t max_bytes,
     return LP_OK;
 }
 
+static void drop_activations(lp_unet_cuda *net)
+{
+    lp_graphs_clear(net->graphs);
+    if (net->d_act) net->mem.free(net->mem.user, net->d_act, net->act_bytes);
+    net->d_act = NULL;
+    net->act_bytes = 0;
+}
+
+int lp_unet_cuda_shrink(lp_unet_cuda *net)
+{
+    if (!net->d_act) return 0;
+    net->max_bytes = net->act_bytes / 2;
+    drop_activations(net);
+    return 1;
+}
+
 void lp_unet_cuda_free(lp_unet_cuda **pn)
 {
     lp_unet_cuda *net = pn ? *pn : NULL;
 
     if (!net) return;
-    if (net->d_act) net->mem.free(net->mem.ctx, net->d_act);
-    if (net->d_weights) net->mem.free(net->mem.ctx, net->d_weights);
+    drop_activations(net);
+    lp_graphs_free(&net->graphs);
+    if (net->d_weights) net->mem.free(net->mem.user, net->d_weights, net->weight_bytes);
     free(net);
     *pn = NULL;
 }
 
 /* ---- n tiles of one size, in memory that has room for them ---- */
+
+static int convolve(const lp_unet_cuda *net, const places *a, const lp_conv_call *c,
+                    lp_stream stream)
+{
+    return net->cudnn ? lp_cudnn_conv(net->cudnn, c, net->bf16, a->scratch, stream)
+                      : lp_conv_cuda(c, net->bf16, stream);
+}
+
+/* conv_2 and conv_3 of a block whose X is at x. c: sizes, conv_2's shift and bias, and where
+ * conv_3's result goes beside x, or instead of it. */
+static int second_half(const lp_unet_cuda *net, const places *a, const lp_cuda_block *block,
+                       const lp_conv_call *c, void *x, lp_stream stream)
+{
+    lp_conv_call k = *c;
+    int e;
+
+    k.pool = NULL;
+    k.out = NULL;
+    k.x = x;
+    k.scale = block->scale2;
+    k.k = block->k[2];
+    k.relu = 1;
+    k.y = a->b;
+    if ((e = convolve(net, a, &k, stream))) return e;
+
+    k = *c;
+    k.shift = NULL;
+    k.shift_stride = 0;
+    k.x = a->b;
+    k.k = block->k[3];
+    k.b = block->b[3];
+    k.b_stride = 0;
+    k.res = x;
+    k.y = k.out ? NULL : x;
+    return convolve(net, a, &k, stream);
+}
 
 static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, int lx, int l,
                       const float *d_x, lp_stream stream)
@@ -145,7 +214,7 @@ static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, i
         k.b = d->b[0];
         k.relu = 1;
         k.y = a->b;
-        e = lp_conv_cuda(&k, net->bf16, stream);
+        e = convolve(net, a, &k, stream);
     }
     if (e) return e;
 
@@ -164,26 +233,13 @@ static int down_level(const lp_unet_cuda *net, const places *a, int n, int ly, i
         k.pk = d->pk;
     }
     k.y = a->x[l];
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
+    if ((e = convolve(net, a, &k, stream))) return e;
 
     k = c;
-    k.x = a->x[l];
-    k.scale = d->scale2;
     k.shift = d->shift2;
-    k.k = d->k[2];
     k.b = d->b[2];
-    k.relu = 1;
-    k.y = a->b;
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
-
-    k = c;
-    k.x = a->b;
-    k.k = d->k[3];
-    k.b = d->b[3];
-    k.res = a->x[l];
-    k.y = a->x[l];
     k.pool = last ? NULL : a->p[l + 1];
-    return lp_conv_cuda(&k, net->bf16, stream);
+    return second_half(net, a, d, &k, a->x[l], stream);
 }
 
 static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int lx, int l,
@@ -216,7 +272,7 @@ static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int
     k.shift2_stride = net->rows;
     k.relu = 1;
     k.y = a->b;
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
+    if ((e = convolve(net, a, &k, stream))) return e;
 
     k = c;
     k.x = a->b;
@@ -227,28 +283,14 @@ static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int
     k.p_up = !deepest;
     k.pk = u->pk;
     k.y = z;
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
+    if ((e = convolve(net, a, &k, stream))) return e;
 
     k = c;
-    k.x = z;
-    k.scale = u->scale2;
     k.shift = a->shifts + u->row[2];
     k.shift_stride = net->rows;
-    k.k = u->k[2];
     k.b = a->shifts + u->row[3];
     k.b_stride = net->rows;
-    k.relu = 1;
-    k.y = a->b;
-    if ((e = lp_conv_cuda(&k, net->bf16, stream))) return e;
-
-    k = c;
-    k.x = a->b;
-    k.k = u->k[3];
-    k.b = u->b[3];
-    k.res = z;
-    k.y = z;
     if (l == 0 && c.cout <= 32) {
-        k.y = NULL;
         k.out = d_y;
         k.nout = net->nout;
         k.out_scale = net->out_scale;
@@ -256,17 +298,27 @@ static int up_level(const lp_unet_cuda *net, const places *a, int n, int ly, int
         k.out_k = net->out_k;
         k.out_b = net->out_b;
     }
-    return lp_conv_cuda(&k, net->bf16, stream);
+    return second_half(net, a, u, &k, z, stream);
 }
 
-static int forward(const lp_unet_cuda *net, const float *d_x, int n, int ly, int lx, float *d_y,
-                   float *d_styles, lp_stream stream)
+/* A batch: what lp_graphs_run passes to queue. */
+typedef struct {
+    const lp_unet_cuda *net;
+    int n, ly, lx;
+    const float *d_x;
+    float *d_y, *d_styles;
+} batch;
+
+static int queue(void *user, lp_stream stream)
 {
-    int l, e = 0, last = net->levels - 1;
+    const batch *t = user;
+    const lp_unet_cuda *net = t->net;
+    int n = t->n, ly = t->ly, lx = t->lx, l, e = 0, last = net->levels - 1;
+    float *d_y = t->d_y, *d_styles = t->d_styles;
     places a = {0};
 
     lay_out(net, n, ly, lx, net->d_act, &a);
-    for (l = 0; l <= last && !e; l++) e = down_level(net, &a, n, ly, lx, l, d_x, stream);
+    for (l = 0; l <= last && !e; l++) e = down_level(net, &a, n, ly, lx, l, t->d_x, stream);
     if (!e)
         e = lp_style_cuda(d_styles, a.x[last], n, ly >> last, lx >> last, net->C[last], net->S,
                           net->bf16, stream);
@@ -278,6 +330,15 @@ static int forward(const lp_unet_cuda *net, const float *d_x, int n, int ly, int
         e = lp_output_cuda(d_y, last ? a.x[0] : a.top, net->out_scale, net->out_shift, net->out_k,
                            net->out_b, n, net->nout, ly, lx, net->C[0], net->bf16, stream);
     return e;
+}
+
+static int forward(const lp_unet_cuda *net, const float *d_x, int n, int ly, int lx, float *d_y,
+                   float *d_styles, lp_stream stream)
+{
+    batch t = {net, n, ly, lx, d_x, d_y, d_styles};
+    lp_graph_key key = {n, ly, lx, d_x, d_y, d_styles};
+
+    return lp_graphs_run(net->graphs, &key, queue, &t, stream);
 }
 
 /* ---- memory ---- */
@@ -317,11 +378,9 @@ static lp_status reserve(lp_unet_cuda *net, const lp_tile_group *group, int n_gr
         if (all > want) want = all;
     }
     if (want <= net->act_bytes) return LP_OK;
-    if (net->d_act) net->mem.free(net->mem.ctx, net->d_act);
-    net->d_act = NULL;
-    net->act_bytes = 0;
+    drop_activations(net);
     for (;;) {
-        st = net->mem.alloc(net->mem.ctx, want, &net->d_act, want > least ? &quiet : err);
+        st = net->mem.alloc(net->mem.user, want, &net->d_act, want > least ? &quiet : err);
         if (st != LP_ENOMEM || want <= least) break;
         want = want / 2 > least ? want / 2 : least;
         net->max_bytes = want; /* so that the next batch does not try again */
@@ -357,9 +416,8 @@ lp_status lp_unet_cuda_run(lp_unet_cuda *net, const float *d_x, const lp_tile_gr
         for (first = 0; first < k->n; first += n) {
             n = k->n - first < most ? k->n - first : most;
             e = forward(net, d_x, n, k->ly, k->lx, d_y, d_styles, stream);
-            if (e)
-                return lp_fail(err, LP_EIO, "network: %d tiles of %d x %d on the device: %s", n,
-                               k->ly, k->lx, net->mem.reason(e));
+            if (e < 0) return lp_fail(err, LP_EIO, "network: %s", lp_cudnn_error(net->cudnn));
+            if (e) return net->mem.failed(net->mem.user, e, "network", err);
             d_x += (size_t)n * net->nin * pix;
             d_y += (size_t)n * net->nout * pix;
             d_styles += (size_t)n * net->S;

@@ -7,29 +7,21 @@
 #ifndef LP_UNET_CUDA_H
 #define LP_UNET_CUDA_H
 
-#include "../kernels/stream.h"
 #include "../kernels/tile.h"
 #include "../weights/weights.h"
-#include "status.h"
+#include "cudnn_cuda.h"
+#include "device_mem.h"
 
 typedef struct lp_unet_cuda lp_unet_cuda; /* one caller at a time */
 
-/* Where memory of the device comes from; ctx is passed back. */
-typedef struct {
-    void *ctx;
-    /* *d_out: at least 256-byte aligned. LP_ENOMEM where there is no room, which is tried again
-     * with less; other failures end the call. */
-    lp_status (*alloc)(void *ctx, size_t bytes, void **d_out, lp_err *err);
-    void (*free)(void *ctx, void *d); /* not before all queued work is done */
-    lp_status (*upload)(void *ctx, void *d, const void *src, size_t bytes, lp_err *err);
-    const char *(*reason)(int e); /* text of a cudaError_t */
-} lp_cuda_memory;
-
-/* bf16: 1 for bfloat16 operands and activations with float32 sums. max_bytes: of activations; at
- * least one tile is always tried. The caller frees; w may be freed at once, mem's functions must
- * outlive the network. LP_EARG where the kernels do not fit the model, LP_ENOMEM. */
-lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, size_t max_bytes,
-                           const lp_cuda_memory *mem, lp_unet_cuda **out, lp_err *err);
+/* bf16: 1 for bfloat16 operands and activations with float32 sums. cudnn: NULL for our own
+ * convolutions, else it must outlive the network. max_bytes: of activations; at
+ * least one tile is always tried. mem is copied, its user must outlive the network; of it alloc,
+ * free (which waits for the work that still uses the memory), put and failed are used. LP_ENOMEM of
+ * alloc is tried again with less. The caller frees; w may be freed at once. LP_EARG where the
+ * kernels do not fit the model, LP_ENOMEM. */
+lp_status lp_unet_cuda_new(const lp_weights *w, int bf16, lp_cudnn *cudnn, size_t max_bytes,
+                           const lp_device_mem *mem, lp_unet_cuda **out, lp_err *err);
 void lp_unet_cuda_free(lp_unet_cuda **net); /* NULL is fine; clears the pointer */
 
 /* d_x [n][nbase[0]][ly][lx], d_y [n][nout][ly][lx], d_styles [n][nbase[last]]: float32, group after
@@ -44,6 +36,10 @@ lp_status lp_unet_cuda_run(lp_unet_cuda *net, const float *d_x, const lp_tile_gr
  * meant for 160 KB of shared memory to a multiprocessor and more; 4 where it is 100 KB. Same bits.
  */
 void lp_unet_cuda_set_rows(lp_unet_cuda *net, int rows);
+
+/* Frees the activations, of which there will be at most half as many. Returns 0 where there are
+ * none. */
+int lp_unet_cuda_shrink(lp_unet_cuda *net);
 
 /* Device memory that the network holds now: weights and activations. */
 size_t lp_unet_cuda_bytes(const lp_unet_cuda *net);

@@ -5,13 +5,15 @@
 #ifndef LP_UNET_CUDA_NET_H
 #define LP_UNET_CUDA_NET_H
 
+#include "cudnn_cuda.h"
+#include "graphs_cuda.h"
 #include "unet_cuda.h"
 
 #define LP_CUDA_LEVELS (LP_MAX_NBASE - 1)
 
 /* Device pointers, [channels] unless said otherwise. */
 typedef struct {
-    void *k[4], *pk;        /* conv_0 to conv_3 and proj, packed (kernels/conv.h) */
+    void *k[4], *pk;        /* conv_0 to conv_3 and proj, packed (kernels/conv.h or cudnn_cuda.h) */
     float *b[4];            /* biases; proj's is part of b[1] */
     float *scale0, *shift0; /* batch norm before conv_0 */
     float *scale1;          /* up: before conv_1; its shift depends on the style */
@@ -20,7 +22,7 @@ typedef struct {
 } lp_cuda_block;
 
 struct lp_unet_cuda {
-    lp_cuda_memory mem;
+    lp_device_mem mem;
     int levels, nin, nout, S, bf16, warp_rows;
     int C[LP_CUDA_LEVELS]; /* padded (lp_conv_pad) */
     lp_cuda_block down[LP_CUDA_LEVELS], up[LP_CUDA_LEVELS];
@@ -30,6 +32,8 @@ struct lp_unet_cuda {
     int rows;
     void *d_weights, *d_act;
     size_t weight_bytes, act_bytes, max_bytes;
+    lp_graphs *graphs; /* of batches */
+    lp_cudnn *cudnn;   /* the caller's, or NULL: our own convolutions */
 };
 
 /* Folds, packs and uploads w; sets everything from down to weight_bytes. */

@@ -43,16 +43,25 @@ static void put(image *m, const float *v, int n, int room, float **at)
     if (to) memcpy(to, v, (size_t)n * sizeof *to);
 }
 
-static void put_layer(image *m, const lp_layer *l, int taps, int bf16, void **k)
+/* up: the layer takes an x that is doubled. */
+static void put_layer(image *m, const lp_unet_cuda *net, const lp_layer *l, int taps, int up,
+                      void **k)
 {
-    void *to = take(m, lp_conv_packed(l->ic, l->oc, taps, bf16), k);
+    void *to;
 
-    if (to) lp_conv_pack(to, l->w, l->ic, l->oc, taps, bf16);
+    if (net->cudnn) {
+        to = take(m, lp_cudnn_packed(l->ic, l->oc, taps, net->bf16), k);
+        if (to) lp_cudnn_pack(to, l->w, l->ic, l->oc, taps, net->bf16);
+        return;
+    }
+    if (taps == 9) taps = lp_conv_taps(up, net->bf16);
+    to = take(m, lp_conv_packed(l->ic, l->oc, taps, net->bf16), k);
+    if (to) lp_conv_pack(to, l->w, l->ic, l->oc, taps, net->bf16);
 }
 
 /* up: 0 in the encoder; 2 where conv_0 takes an x that is doubled, else 1. */
-static void put_block(image *m, const lp_block *from, lp_cuda_block *to, int up, int first,
-                      int bf16)
+static void put_block(image *m, const lp_unet_cuda *net, const lp_block *from, lp_cuda_block *to,
+                      int up, int first)
 {
     int i, o, c = from->conv[CONV1].oc, room = lp_conv_pad(c), in = from->conv[CONV0].ic;
 
@@ -61,10 +70,9 @@ static void put_block(image *m, const lp_block *from, lp_cuda_block *to, int up,
         float *b = take(m, (size_t)room * sizeof *b, &to->b[i]);
 
         for (o = 0; b && o < c; o++) b[o] = i == CONV1 ? l->b[o] + from->conv[PROJ].b[o] : l->b[o];
-        if (!(first && i == CONV0))
-            put_layer(m, l, lp_conv_taps(up == 2 && i == CONV0, bf16), bf16, &to->k[i]);
+        if (!(first && i == CONV0)) put_layer(m, net, l, 9, up == 2 && i == CONV0, &to->k[i]);
     }
-    if (!first) put_layer(m, &from->conv[PROJ], 1, bf16, &to->pk);
+    if (!first) put_layer(m, net, &from->conv[PROJ], 1, 0, &to->pk);
     put(m, from->bn0.scale, in, lp_conv_pad(in), &to->scale0);
     put(m, from->bn0.shift, in, lp_conv_pad(in), &to->shift0);
     if (up) put(m, from->bn1.scale, c, room, &to->scale1);
@@ -235,12 +243,12 @@ lp_status lp_cuda_load(lp_unet_cuda *net, const lp_weights *w, lp_err *err)
         ok = ok && lp_block_load(&up[l], w, where, 1, l + 1 < net->levels ? w->nbase[l + 2] : c, c,
                                  net->S, w->sz);
         if (ok && net->bf16)
-            ok = l + 1 < net->levels ? correct_doubled(&up[l], w, where)
-                                     : lp_block_correct(&up[l], w, where, 1, 0);
+            ok = l + 1 < net->levels && !net->cudnn ? correct_doubled(&up[l], w, where)
+                                                    : lp_block_correct(&up[l], w, where, 1, 0);
     }
     for (l = 0; l < net->levels && ok; l++) {
-        put_block(&m, &down[l], &net->down[l], 0, l == 0, net->bf16);
-        put_block(&m, &up[l], &net->up[l], l + 1 < net->levels ? 2 : 1, 0, net->bf16);
+        put_block(&m, net, &down[l], &net->down[l], 0, l == 0);
+        put_block(&m, net, &up[l], &net->up[l], l + 1 < net->levels ? 2 : 1, 0);
     }
     if (ok) {
         put_first(&m, &down[0], net);
@@ -251,9 +259,9 @@ lp_status lp_cuda_load(lp_unet_cuda *net, const lp_weights *w, lp_err *err)
         st = lp_fail(err, LP_ENOMEM, "network: a tensor is missing, or out of memory");
         goto done;
     }
-    if ((st = net->mem.alloc(net->mem.ctx, m.used, &net->d_weights, err))) goto done;
+    if ((st = net->mem.alloc(net->mem.user, m.used, &net->d_weights, err))) goto done;
     net->weight_bytes = m.used;
-    if ((st = net->mem.upload(net->mem.ctx, net->d_weights, m.p, m.used, err))) goto done;
+    if ((st = net->mem.put(net->mem.user, net->d_weights, m.p, m.used, err))) goto done;
     place_all(net);
 done:
     for (l = 0; l < net->levels; l++) {

@@ -16,7 +16,9 @@
 #define COLS 16
 #define PITCH (COLS + 2)
 #define WARP_OUT 32
-#define STAGED 40     /* floats between the pixels of the sums in shared memory: no bank conflict */
+#define STAGED                                                                                     \
+    40 /* floats between the pixels of the sums in shared memory: stores of 16 lanes               \
+        * go to 32 different banks */
 #define STAGED_ROWS 4 /* of a warp's sums at a time */
 
 /* A block: ROWS x 16 pixels (of the source), OUT channels, WARPS warps. */
@@ -121,7 +123,7 @@ static __device__ __forceinline__ void lp_write_out(const float (&acc)[R][4][4],
                                                     const lp_conv_call &c, int tile, int y0, int x0,
                                                     int step, int ch)
 {
-    int lane = threadIdx.x & 31;
+    int lane = threadIdx.x & 31, swap = lane >> 2 & 1;
     float *to = sums + (lane >> 2) * STAGED + (lane & 3) * 2;
 
     ch += (lane & 3) * 8;
@@ -144,7 +146,9 @@ static __device__ __forceinline__ void lp_write_out(const float (&acc)[R][4][4],
         for (int i = lane >> 2; i < rows * COLS; i += 8) {
             int y = y0 + (first + i / COLS) * step, x = x0 + i % COLS * step;
             const float4 *from = (const float4 *)(sums + i * STAGED + (lane & 3) * 8);
-            float4 lo = from[0], hi = from[1];
+            /* Every other pixel the other way round: 8 lanes then read from all 32 banks. */
+            float4 one = from[swap], two = from[swap ^ 1];
+            float4 lo = swap ? two : one, hi = swap ? one : two;
             float v[8] = {lo.x, lo.y, lo.z, lo.w, hi.x, hi.y, hi.z, hi.w};
 
             lp_conv_finish<8>(c, tile, y, x, ch, y < c.h && x < c.w && ch < c.cout, v);

@@ -1,4 +1,4 @@
-#include "conv.h"
+#include "conv_steps.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -175,5 +175,40 @@ void lp_conv_ref(const lp_conv_call *c, int bf16)
     free(a);
     free(k);
     free(pk);
+    free(acc);
+}
+
+void lp_conv_before_ref(void *a, const lp_conv_call *c, int bf16)
+{
+    int hs = c->h >> c->up, ws = c->w >> c->up, tile, y, x, i;
+
+    for (tile = 0; tile < c->n; tile++)
+        for (y = 0; y < c->h; y++)
+            for (x = 0; x < c->w; x++)
+                for (i = 0; i < c->cin; i++) {
+                    int64_t from = ((int64_t)tile * hs + (y >> c->up)) * ws + (x >> c->up);
+                    float v = load(c->x, from * c->cin + i, bf16);
+
+                    if (c->scale)
+                        v = relu(fmaf(c->scale[i], v, c->shift[tile * c->shift_stride + i]));
+                    store(a, (((int64_t)tile * c->h + y) * c->w + x) * c->cin + i, v, bf16);
+                }
+}
+
+void lp_conv_after_ref(const lp_conv_call *c, const void *sum, int bf16)
+{
+    float *acc = malloc((size_t)c->cout * sizeof *acc);
+    int tile, y, x, o;
+
+    if (!acc) abort(); /* a twin is for tests only */
+    for (tile = 0; tile < c->n; tile++) {
+        for (y = 0; y < c->h; y++)
+            for (x = 0; x < c->w; x++) {
+                for (o = 0; o < c->cout; o++)
+                    acc[o] = load(sum, (((int64_t)tile * c->h + y) * c->w + x) * c->cout + o, bf16);
+                finish(c, bf16, tile, y, x, acc);
+            }
+        if (c->pool) pool(c, bf16, tile);
+    }
     free(acc);
 }

@@ -80,8 +80,8 @@ template <class... P> struct lp_launcher {
         }
         return cudaLaunchKernel((const void *)kernel, grid.get(), block.get(), p, shared, stream);
 #else
-        (void)stream;
-        return simt_launch(name, grid.get(), block.get(), shared, [&] { kernel(args...); });
+        return simt_launch(name, stream, grid.get(), block.get(), shared,
+                           [=, run = kernel] { run(args...); });
 #endif
     }
 };

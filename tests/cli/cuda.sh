@@ -31,6 +31,13 @@ seg 0 "one tile at a time" $one --backend cuda --precision bf16 --batch_size 1 -
 check "one tile at a time: the same bytes" test "$(sums "$tmp/bf16")" = "$(sums "$tmp/batch")"
 seg 0 "little memory" $one --backend cuda --precision bf16 --gpu_memory 0.5 --savedir "$tmp/cap" --dir "$tmp/in"
 check "little memory: the same bytes" test "$(sums "$tmp/bf16")" = "$(sums "$tmp/cap")"
+"$lp" segment --model "$model" $one --backend cuda --precision bf16 --conv cudnn --savedir "$tmp/cudnn" \
+    --dir "$tmp/in" >"$tmp/out" 2>"$tmp/err"
+case $? in
+0) agree "cuDNN's convolutions: the CPU's masks" "$tmp/cpu" "$tmp/cudnn" 0.97 0.9 ;;
+3) skip "cuDNN's convolutions" "$(cat "$tmp/err")" ;; # not installed
+*) bad "cuDNN's convolutions" "$(cat "$tmp/err")" ;;
+esac
 seg 0 "many diameters, cpu" $many --backend cpu --precision fp32 --savedir "$tmp/mcpu" --dir "$tmp/in"
 seg 0 "many diameters, cuda" $many --backend cuda --precision fp32 --savedir "$tmp/mfp32" --dir "$tmp/in"
 agree "many diameters: the CPU's masks" "$tmp/mcpu" "$tmp/mfp32" 0.99 0.98

@@ -5,22 +5,8 @@
 #include "host/masks_cuda.h"
 
 #include "../lp_test.h"
+#include "host_mem.h"
 #include "simt_test.h"
-
-static int masks_device_get(void *ctx, void *dst, const void *src, size_t bytes, lp_stream stream)
-{
-    (void)ctx;
-    (void)stream;
-    memcpy(dst, src, bytes);
-    return 0;
-}
-
-static const char *masks_device_reason(int e)
-{
-    return e ? "an error" : "none";
-}
-
-static const lp_masks_device masks_device = {NULL, masks_device_get, masks_device_reason};
 
 /* Same labels, number of masks, flow errors, counts and boxes, bit for bit. Returns the number. */
 static uint32_t masks_device_same(const float *yf, int Ly, int Lx, int out_Ly, int out_Lx,
@@ -34,6 +20,8 @@ static uint32_t masks_device_same(const float *yf, int Ly, int Lx, int out_Ly, i
     float *want_error;
     lp_masks_tables t = {0};
     lp_labels want;
+    host_mem_state none = {.fail_at = 1};
+    lp_device_mem mem = host_mem(&none);
     lp_err err = {0};
 
     assert_non_null(block);
@@ -42,8 +30,7 @@ static uint32_t masks_device_same(const float *yf, int Ly, int Lx, int out_Ly, i
     if (lp_masks_compute(yf, yf + 2 * plane, Ly, Lx, out_Ly, out_Lx, o, &want, &want_error, &n,
                          &err))
         fail_msg("%s", err.msg);
-    if (lp_masks_cuda(&masks_device, yf, Ly, Lx, out_Ly, out_Lx, o, labels, &t, scratch, NULL,
-                      &err))
+    if (lp_masks_cuda(&mem, yf, Ly, Lx, out_Ly, out_Lx, o, labels, &t, scratch, &err))
         fail_msg("%s", err.msg);
     lp_guard_check((float *)labels, out);
     for (l = 0; l < 256; l++) assert_int_equal(scratch[bytes + l], 0xa5);

@@ -479,6 +479,7 @@ int simt_run(const char *name, dim3 grid, dim3 block, size_t shared, void (*thre
     std::lock_guard<std::recursive_mutex> lock(one_at_a_time);
 
     if (S.running) simt_fail("kernel %s launched from a kernel", name);
+    if (int e = simt_kernel_starts()) return e < 0 ? (int)cudaSuccess : e;
     if (block.x > 1024 || block.y > 1024 || block.z > 64 ||
         (uint64_t)block.x * block.y * block.z > 1024 || shared > MAX_SHARED) {
         fprintf(stderr, "simt: kernel %s: block %u x %u x %u with %zu bytes of shared memory\n",

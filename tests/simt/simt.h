@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "simt_record.h"
+
 #define __global__
 #define __device__
 #define __host__
@@ -81,16 +83,19 @@ extern uint3 threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;
 static const int warpSize = 32;
 
-/* Ends the program with the message, the kernel, block, thread and seed. */
-[[noreturn]] void simt_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
 int simt_run(const char *name, dim3 grid, dim3 block, size_t shared, void (*thread)(void *),
              void *arg);
+/* f holds the kernel's arguments. */
 template <class F>
-static inline int simt_launch(const char *name, dim3 grid, dim3 block, size_t shared, F f)
+static inline int simt_launch(const char *name, lp_stream stream, dim3 grid, dim3 block,
+                              size_t shared, F f)
 {
-    return simt_run(
-        name, grid, block, shared, [](void *p) { (*static_cast<F *>(p))(); }, &f);
+    auto run = [=]() mutable {
+        return simt_run(
+            name, grid, block, shared, [](void *p) { (*static_cast<F *>(p))(); }, &f);
+    };
+
+    return simt_recording(stream) ? simt_record(stream, name, run, &f, sizeof f) : run();
 }
 void *simt_shared();
 

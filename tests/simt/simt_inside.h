@@ -1,4 +1,4 @@
-/* simt_inside - what simt_race.cc knows of the executor, and is told by it. */
+/* simt_inside - what the files of the executor know of each other. */
 #ifndef SIMT_INSIDE_H
 #define SIMT_INSIDE_H
 
@@ -8,6 +8,9 @@
 int simt_thread();
 /* Place of p in the block's shared memory, of *size bytes in all; (size_t)-1 if it is elsewhere. */
 size_t simt_shared_offset(const void *p, size_t *size);
+/* Told to the runtime. 0: the kernel is to run; -1: it is left out; else the value of the launch.
+ */
+int simt_kernel_starts();
 
 #ifdef LP_SIMT_RACE
 void simt_race_block();

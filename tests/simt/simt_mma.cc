@@ -9,6 +9,7 @@
 #include "simt_ptx.h"
 
 #include "simt.h"
+#include "simt_test.h"
 
 static float from_bf16(uint32_t v)
 {
@@ -70,9 +71,32 @@ void simt_mma_f16(void *const arg[32], unsigned mask)
     mma<from_f16>(arg);
 }
 
+static long conflicts;
+
+long simt_bank_conflicts(void)
+{
+    return conflicts;
+}
+
+/* The 8 rows of a matrix are read at once if they lie in 8 different groups of 4 banks. */
+static void count_conflicts(void *const arg[8])
+{
+    for (int i = 1; i < 8; i++)
+        for (int k = 0; k < i; k++) {
+            const char *a = (const char *)((const simt_matrix_arg *)arg[i])->at;
+            const char *b = (const char *)((const simt_matrix_arg *)arg[k])->at;
+
+            if (a != b && (a - b) % 128 == 0) {
+                conflicts++;
+                break;
+            }
+        }
+}
+
 void simt_ldmatrix(void *const arg[32], unsigned mask, int n, int trans)
 {
     all_lanes("ldmatrix", mask);
+    for (int i = 0; i < n; i++) count_conflicts(arg + 8 * i);
     for (int lane = 0; lane < 32; lane++) {
         uint32_t *r = ((const simt_matrix_arg *)arg[lane])->r;
         int g = lane / 4, t = lane % 4 * 2;

@@ -28,6 +28,7 @@ static inline void lp_mma_f16(float (&d)[4], const uint32_t (&a)[4], const uint3
 
 struct simt_matrix_arg {
     uint16_t row[8];
+    const void *at;
     uint32_t *r;
 };
 /* Whether all of the bytes are in the running block's shared memory; else the program ends. */
@@ -40,7 +41,7 @@ template <int n, int trans> static inline void simt_ldmatrix_all(void *const arg
 template <int n, int trans>
 static inline void simt_ldmatrix_lane(const char *op, uint32_t *r, const void *row)
 {
-    simt_matrix_arg m = {{0}, r};
+    simt_matrix_arg m = {{0}, row, r};
 
     if (simt_lane() < 8 * n) {
         simt_check_shared(op, row, 16);

@@ -3,14 +3,19 @@
  * What a device does at some later time happens here as late as it may, where that can be told:
  * bytes copied to the host arrive with the wait for the stream or event (NaN until then), and the
  * source of a copy to the device must not have changed by then. New memory holds NaN; memory that
- * was not freed is a leak that AddressSanitizer sees. */
+ * was not freed is a leak that AddressSanitizer sees. Pools grow by 64 KiB and keep what is freed.
+ * The device's clock goes on by 1 ms with every kernel. */
 #include <cuda_runtime_api.h>
 #include <mutex>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vector>
 
+#include "simt_graph.h"
+#include "simt_inside.h"
+#include "simt_record.h"
 #include "simt_test.h"
 
 struct Op {
@@ -18,6 +23,8 @@ struct Op {
     const void *from;
     std::vector<char> bytes;
     size_t number;
+    CUstream_st *after; /* instead of a copy: waits for what this one had by then */
+    size_t after_number;
 };
 struct CUstream_st {
     std::vector<Op> pending;
@@ -25,13 +32,26 @@ struct CUstream_st {
 };
 struct CUevent_st {
     CUstream_st *stream;
-    size_t number;
+    size_t number, time;
+    bool timing;
+};
+struct CUmemPoolHandle_st {
+    size_t used, reserved;
+};
+struct Block {
+    void *first;
+    size_t second;
+    cudaMemPool_t pool; /* or NULL */
 };
 
 static struct {
     simt_machine machine = {1, 13000, 90, (size_t)8 << 30, -1};
-    size_t used;
-    std::vector<std::pair<void *, size_t>> blocks;
+    size_t used, peak; /* pools: with what they keep */
+    size_t clock;      /* ms */
+    size_t events;
+    long skip_after = -1; /* kernels until they are no longer run; -1: never */
+    long lost_after = -1; /* kernels until the device is lost; -1: never */
+    std::vector<Block> blocks;
     std::vector<CUstream_st *> streams;
     std::recursive_mutex lock;
 } R;
@@ -40,6 +60,43 @@ typedef std::lock_guard<std::recursive_mutex> locked;
 void simt_set_machine(const simt_machine *m)
 {
     R.machine = m ? *m : simt_machine{1, 13000, 90, (size_t)8 << 30, -1};
+    R.lost_after = R.skip_after = -1;
+    R.peak = R.used;
+}
+
+void simt_lose_device(long kernels)
+{
+    R.lost_after = kernels;
+}
+
+void simt_skip_kernels(long kernels)
+{
+    R.skip_after = kernels;
+}
+
+int simt_kernel_starts()
+{
+    locked l(R.lock);
+
+    if (R.lost_after == 0) return cudaErrorLaunchFailure;
+    if (R.lost_after > 0) R.lost_after--;
+    R.clock++;
+    if (R.skip_after == 0) return -1;
+    if (R.skip_after > 0) R.skip_after--;
+    return 0;
+}
+
+static cudaError_t lost()
+{
+    return R.lost_after == 0 ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
+static bool fits(size_t bytes)
+{
+    if (bytes > R.machine.memory - R.used) return false;
+    R.used += bytes;
+    if (R.used > R.peak) R.peak = R.used;
+    return true;
 }
 
 size_t simt_device_memory_used()
@@ -47,26 +104,68 @@ size_t simt_device_memory_used()
     return R.used;
 }
 
-static cudaError_t finish(CUstream_st *s, size_t number)
+bool simt_device_live(const void *p)
 {
-    size_t i, k = 0;
+    locked l(R.lock);
 
-    if (!s) return cudaSuccess;
-    for (i = 0; i < s->pending.size(); i++) {
-        Op &o = s->pending[i];
+    for (auto &b : R.blocks)
+        if ((const char *)p >= (char *)b.first && (const char *)p < (char *)b.first + b.second)
+            return true;
+    return false;
+}
 
-        if (o.number > number) {
-            if (i != k) s->pending[k] = o;
-            k++;
+size_t simt_device_memory_peak()
+{
+    return R.peak;
+}
+
+size_t simt_device_objects()
+{
+    locked l(R.lock);
+
+    return R.blocks.size() + R.streams.size() + R.events;
+}
+
+size_t simt_pending()
+{
+    locked l(R.lock);
+    size_t n = 0;
+
+    for (CUstream_st *s : R.streams) n += s->pending.size();
+    return n;
+}
+
+void simt_clock(size_t *ms)
+{
+    locked l(R.lock);
+
+    *ms = R.clock;
+}
+
+static void finish(CUstream_st *s, size_t number)
+{
+    while (s && !s->pending.empty() && s->pending[0].number <= number) {
+        Op o = s->pending[0];
+        bool there = false;
+
+        s->pending.erase(s->pending.begin());
+        for (CUstream_st *t : R.streams) there |= t == o.after;
+        if (there) {
+            finish(o.after, o.after_number);
         } else if (o.to) {
             memcpy(o.to, o.bytes.data(), o.bytes.size());
-        } else if (memcmp(o.from, o.bytes.data(), o.bytes.size())) {
+        } else if (!o.bytes.empty() && memcmp(o.from, o.bytes.data(), o.bytes.size())) {
             fprintf(stderr, "simt: what is being copied to the device was changed\n");
             abort();
         }
     }
-    s->pending.resize(k);
-    return cudaSuccess;
+}
+
+static void finish_all()
+{
+    locked l(R.lock);
+
+    for (CUstream_st *s : R.streams) finish(s, (size_t)-1);
 }
 
 extern "C" {
@@ -120,10 +219,9 @@ cudaError_t cudaMemGetInfo(size_t *left, size_t *total)
 
 cudaError_t cudaDeviceSynchronize(void)
 {
-    locked l(R.lock);
-
-    for (CUstream_st *s : R.streams) finish(s, (size_t)-1);
-    return cudaSuccess;
+    if (cudaError_t e_ = simt_unsafe_anywhere()) return e_;
+    finish_all();
+    return lost();
 }
 
 const char *cudaGetErrorString(cudaError_t e)
@@ -134,6 +232,7 @@ const char *cudaGetErrorString(cudaError_t e)
            : e == cudaErrorInvalidDevice        ? "invalid device ordinal"
            : e == cudaErrorIllegalAddress       ? "an illegal memory access was encountered"
            : e == cudaErrorInsufficientDriver   ? "CUDA driver version is insufficient"
+           : e == cudaErrorLaunchFailure        ? "unspecified launch failure"
            : e == cudaErrorInvalidConfiguration ? "invalid configuration argument"
                                                 : "error";
 }
@@ -143,61 +242,102 @@ cudaError_t cudaGetLastError(void)
     return cudaSuccess;
 }
 
-cudaError_t cudaMalloc(void **p, size_t bytes)
+static cudaError_t get_memory(void **p, size_t bytes, cudaMemPool_t pool)
 {
     locked l(R.lock);
+    const size_t step = (size_t)64 << 10;
+    size_t grow = bytes;
 
+    if (lost()) return lost();
     if (R.machine.fail_alloc == 0) return cudaErrorMemoryAllocation;
     if (R.machine.fail_alloc > 0) R.machine.fail_alloc--;
-    if (!bytes || bytes > R.machine.memory - R.used) return cudaErrorMemoryAllocation;
+    if (pool) {
+        grow = (pool->used + bytes + step - 1) / step * step;
+        grow = grow > pool->reserved ? grow - pool->reserved : 0;
+    }
+    if (!bytes || !fits(grow)) return cudaErrorMemoryAllocation;
     if (posix_memalign(p, 256, bytes)) return cudaErrorMemoryAllocation;
-    memset(*p, 0xff, bytes);
-    R.used += bytes;
-    R.blocks.push_back({*p, bytes});
+    memset(*p, R.skip_after == 0 ? 0 : 0xff, bytes);
+    if (pool) {
+        pool->used += bytes;
+        pool->reserved += grow;
+    }
+    R.blocks.push_back({*p, bytes, pool});
     return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void **p, size_t bytes)
+{
+    if (cudaError_t e_ = simt_unsafe()) return e_;
+    return get_memory(p, bytes, nullptr);
 }
 
 cudaError_t cudaFree(void *p)
 {
+    if (cudaError_t e_ = simt_unsafe()) return e_;
     locked l(R.lock);
 
     if (!p) return cudaSuccess;
     for (size_t i = 0; i < R.blocks.size(); i++)
         if (R.blocks[i].first == p) {
-            R.used -= R.blocks[i].second;
+            if (R.blocks[i].pool)
+                R.blocks[i].pool->used -= R.blocks[i].second;
+            else
+                R.used -= R.blocks[i].second;
             R.blocks.erase(R.blocks.begin() + (long)i);
             free(p);
-            return cudaSuccess;
+            return lost();
         }
     fprintf(stderr, "simt: free of what is no device memory\n");
     abort();
 }
 
-cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t)
+cudaError_t cudaMallocFromPoolAsync(void **p, size_t bytes, cudaMemPool_t pool, cudaStream_t s)
 {
-    return cudaMalloc(p, bytes);
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
+    return get_memory(p, bytes, pool);
 }
 
-cudaError_t cudaFreeAsync(void *p, cudaStream_t)
+cudaError_t cudaFreeAsync(void *p, cudaStream_t s)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     return cudaFree(p);
 }
 
 cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned)
 {
+    if (cudaError_t e_ = simt_unsafe()) return e_;
     *p = malloc(bytes);
     return *p ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 
 cudaError_t cudaFreeHost(void *p)
 {
+    if (cudaError_t e_ = simt_unsafe()) return e_;
     free(p);
     return cudaSuccess;
 }
 
-cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int)
+cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const struct cudaMemPoolProps *p)
 {
-    *pool = nullptr;
+    if (p->allocType != cudaMemAllocationTypePinned ||
+        p->location.type != cudaMemLocationTypeDevice || cudaSetDevice(p->location.id))
+        return cudaErrorInvalidValue;
+    *pool = new CUmemPoolHandle_st();
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool)
+{
+    locked l(R.lock);
+
+    for (Block &b : R.blocks)
+        if (b.pool == pool) {
+            fprintf(stderr, "simt: end of a pool of which there is memory in use\n");
+            abort();
+        }
+    R.used -= pool->reserved;
+    delete pool;
     return cudaSuccess;
 }
 
@@ -206,14 +346,34 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, enum cudaMemPoolAttr, void *)
     return cudaSuccess;
 }
 
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t)
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, enum cudaMemPoolAttr a, void *value)
 {
+    locked l(R.lock);
+    uint64_t bytes = a == cudaMemPoolAttrReservedMemCurrent ? pool->reserved : pool->used;
+
+    memcpy(value, &bytes, sizeof bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t keep)
+{
+    locked l(R.lock);
+    const size_t step = (size_t)64 << 10;
+    size_t want = (pool->used + step - 1) / step * step;
+
+    if (want < keep) want = keep;
+    if (want < pool->reserved) {
+        R.used -= pool->reserved - want;
+        pool->reserved = want;
+    }
     return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, cudaMemcpyKind)
 {
-    cudaDeviceSynchronize();
+    if (cudaError_t e_ = simt_unsafe()) return e_;
+    finish_all();
+    if (lost()) return lost();
     memcpy(dst, src, bytes);
     return cudaSuccess;
 }
@@ -221,15 +381,21 @@ cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, cudaMemcpyKind)
 cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t s)
 {
-    locked l(R.lock);
     const char *b = (const char *)src;
+    const void *used[2] = {dst, src};
 
+    if (simt_recording(s))
+        return (cudaError_t)simt_record(
+            s, "copy", [=] { return (int)cudaMemcpyAsync(dst, src, bytes, kind, s); }, used,
+            sizeof used);
+    locked l(R.lock);
+    if (lost()) return lost();
     if (kind == cudaMemcpyDeviceToDevice || !s) {
         memmove(dst, src, bytes);
         return cudaSuccess;
     }
     s->pending.push_back({kind == cudaMemcpyDeviceToHost ? dst : nullptr, src,
-                          std::vector<char>(b, b + bytes), ++s->number});
+                          std::vector<char>(b, b + bytes), ++s->number, nullptr, 0});
     if (kind == cudaMemcpyDeviceToHost)
         memset(dst, 0xff, bytes);
     else
@@ -237,8 +403,11 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
     return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t)
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 {
+    if (simt_recording(s))
+        return (cudaError_t)simt_record(
+            s, "fill", [=] { return memset(p, value, bytes), 0; }, &p, sizeof p);
     memset(p, value, bytes);
     return cudaSuccess;
 }
@@ -254,6 +423,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
 
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     locked l(R.lock);
 
     for (size_t i = 0; i < R.streams.size(); i++)
@@ -264,39 +434,72 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     locked l(R.lock);
 
-    return finish(s, (size_t)-1);
+    finish(s, (size_t)-1);
+    return lost();
 }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned)
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 {
-    return cudaSuccess;
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
+    locked l(R.lock);
+
+    if (e->stream && e->stream != s)
+        s->pending.push_back({nullptr, nullptr, {}, ++s->number, e->stream, e->number});
+    return lost();
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
 {
+    locked l(R.lock);
+
+    R.events++;
     *e = new CUevent_st();
+    (*e)->timing = !(flags & cudaEventDisableTiming);
     return cudaSuccess;
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t e)
 {
+    locked l(R.lock);
+
+    R.events--;
     delete e;
     return cudaSuccess;
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 {
+    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
+    locked l(R.lock);
+
     e->stream = s;
     e->number = s ? s->number : 0;
-    return cudaSuccess;
+    e->time = R.clock;
+    return lost();
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e)
 {
+    if (cudaError_t e_ = simt_unsafe()) return e_;
     locked l(R.lock);
 
-    return finish(e->stream, e->number);
+    finish(e->stream, e->number);
+    return lost();
+}
+
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
+{
+    locked l(R.lock);
+
+    for (cudaEvent_t e : {from, to}) {
+        if (!e->timing || !e->stream) return cudaErrorInvalidValue;
+        for (Op &o : e->stream->pending)
+            if (o.number <= e->number) return cudaErrorNotReady;
+    }
+    *ms = (float)(to->time - from->time);
+    return lost();
 }
 }

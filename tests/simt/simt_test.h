@@ -32,6 +32,10 @@ extern "C" {
 int simt_next_seed(int s);
 void simt_set_seed(uint64_t seed);
 
+/* Rows of ldmatrix, since the program began, that had to be read after others of their matrix
+ * because they lie in the same banks of shared memory. */
+long simt_bank_conflicts(void);
+
 /* What CUDA's runtime finds (simt_runtime.cc). NULL: the default. */
 typedef struct {
     int devices;
@@ -41,7 +45,32 @@ typedef struct {
     int fail_alloc; /* allocations from now on that succeed; -1: all that fit */
 } simt_machine;
 void simt_set_machine(const simt_machine *m);
+/* Bytes that are taken from the device, also by pools that only keep them; the most since the
+ * machine was set; and how many pieces, streams and events there are. */
 size_t simt_device_memory_used(void);
+size_t simt_device_memory_peak(void);
+size_t simt_device_objects(void);
+/* Copies and waits of streams that have not been waited for. */
+size_t simt_pending(void);
+/* After so many kernels more the device is lost, until a machine is set. */
+void simt_lose_device(long kernels);
+/* After so many kernels more they are left out and new memory is zeros, until a machine is set: for
+ * what the host does around them. */
+void simt_skip_kernels(long kernels);
+/* The device's clock: kernels since the program began. */
+void simt_clock(size_t *ms);
+
+/* Graphs since the program began (simt_graph.cc). */
+typedef struct {
+    int captured, made, updated, launched;
+    int live; /* neither graphs nor their executable forms are to be left */
+} simt_graph_counts;
+simt_graph_counts simt_graphs(void);
+/* Runs run(a copy of args) in the order of the stream: now, or recorded as a launch is. */
+int simt_queue(void *stream, int (*run)(void *args), const void *args, size_t bytes);
+/* From now on fails: 'b' the begin of a capture, 'e' its end, 'i' instantiation, 'u' updates,
+ * 'l' launches; 0 nothing. */
+void simt_fail_graphs(char call);
 
 #ifdef __cplusplus
 }

@@ -215,13 +215,19 @@ static void layers_and_merge(void **state)
     enum { HIGH = 60, WIDE = 70, LAYERS = 3 };
     static const float r[LAYERS] = {9, 11, 9};
     static const lp_merge_method method[] = {LP_MERGE_SCALE, LP_MERGE_VOTES, LP_MERGE_AFFINITY};
+    static float image[HIGH * WIDE];
     lp_layers *all[2] = {NULL, NULL};
     lp_masks_options o = lp_masks_defaults();
+    lp_merge_table table;
+    lp_particle *p;
+    lp_labels lb;
+    int64_t n;
     int b, i, k;
     lp_err err;
 
     (void)state;
     simt_set_machine(NULL);
+    for (i = 0; i < HIGH * WIDE; i++) image[i] = (float)(i * 31 % 257);
     for (b = 0; b < 2; b++) {
         const lp_backend *be = b ? cuda : cpu;
         lp_device *dev = NULL;
@@ -260,7 +266,15 @@ static void layers_and_merge(void **state)
 
             mo.method = method[k];
             mo.threshold = 0;
-            if (be->merge(dev, all[b], &mo, &m[0], &err)) fail_msg("%s", err.msg);
+            table = (lp_merge_table){.image = image};
+            if (be->merge(dev, all[b], &mo, &table, &m[0], &err)) fail_msg("%s", err.msg);
+            lb = (lp_labels){m[0].masks, HIGH, WIDE};
+            assert_int_equal(lp_measure_particles(&lb, image, NULL, NULL, 0, NAN, &p, &n, &err),
+                             LP_OK);
+            assert_true(n == table.n && n == m[0].n);
+            assert_memory_equal(p, table.particle, (size_t)n * sizeof *p);
+            free(p);
+            free(table.particle);
             assert_int_equal(lp_merge(all[b], &mo, &m[1], &err), LP_OK);
             assert_true(m[0].n >= 2 && m[0].n == m[1].n);
             assert_memory_equal(m[0].masks, m[1].masks, HIGH * WIDE * sizeof *m[0].masks);

@@ -242,6 +242,7 @@ static void bf16(void **state)
 
     (void)state;
     for (i = 0; i < sizeof shapes / sizeof *shapes; i++) one(&shapes[i], 1);
+    assert_int_equal(simt_bank_conflicts(), 0);
 }
 
 /* Every weight is where the twin finds it, and what fills up is zero. */

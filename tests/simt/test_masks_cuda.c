@@ -197,19 +197,18 @@ static void refusals(void **state)
     lp_masks_options o = lp_masks_defaults();
     lp_masks_tables t = {0};
     uint32_t label = 7;
+    host_mem_state none = {.fail_at = 1};
+    lp_device_mem mem = host_mem(&none);
     lp_err err;
 
     (void)state;
     o.niter = -1;
-    assert_int_equal(lp_masks_cuda(&masks_device, yf, 1, 1, 1, 1, &o, &label, &t, NULL, NULL, &err),
-                     LP_EARG);
+    assert_int_equal(lp_masks_cuda(&mem, yf, 1, 1, 1, 1, &o, &label, &t, NULL, &err), LP_EARG);
     o = lp_masks_defaults();
     o.compat_cellpose3 = 1;
-    assert_int_equal(lp_masks_cuda(&masks_device, yf, 1, 1, 1, 1, &o, &label, &t, NULL, NULL, &err),
-                     LP_EARG);
+    assert_int_equal(lp_masks_cuda(&mem, yf, 1, 1, 1, 1, &o, &label, &t, NULL, &err), LP_EARG);
     o.compat_cellpose3 = 0;
-    assert_int_equal(lp_masks_cuda(&masks_device, yf, 1, 1, 1, 0, &o, &label, &t, NULL, NULL, &err),
-                     LP_EARG);
+    assert_int_equal(lp_masks_cuda(&mem, yf, 1, 1, 1, 0, &o, &label, &t, NULL, &err), LP_EARG);
     assert_int_equal(label, 7);
 }
 

@@ -171,7 +171,7 @@ static void no_room(void **state)
     (void)state;
     for (what = 0; what < 2; what++)
         for (k = 1;; k++) {
-            host_mem_state held = {0, 0, k};
+            host_mem_state held = {.fail_at = k};
             lp_device_mem mem = host_mem(&held);
             lp_particle *p = NULL;
             lp_layer y = {0};

@@ -17,28 +17,47 @@ static void same_double(double a, double b)
 
 static void same_merge_on(lp_device_mem *mem, const lp_layers *s, const lp_merge_options *o)
 {
+    size_t n_px = (size_t)s->Ly * s->Lx, p;
+    float *image = malloc(n_px * sizeof *image);
+    lp_merge_table t = {.image = image};
     lp_merged want = {0}, got = {0};
     lp_err err;
     uint32_t l;
 
+    assert_non_null(image);
+
     if (lp_merge(s, o, &want, &err)) fail_msg("%s", err.msg);
-    if (lp_merge_on(&lp_merge_stages_cuda, mem, s, o, &got, &err)) fail_msg("%s", err.msg);
+    for (p = 0; p < n_px; p++) image[p] = (float)(p * 2654435761u % 1009) - 300;
+    if (lp_merge_on(&lp_merge_stages_cuda, mem, s, o, &t, &got, &err)) fail_msg("%s", err.msg);
+    {
+        lp_labels lb = {want.masks, s->Ly, s->Lx};
+        lp_particle *table;
+        int64_t n;
+
+        assert_int_equal(lp_measure_particles(&lb, image, NULL, NULL, 0, NAN, &table, &n, &err),
+                         LP_OK);
+        assert_true(t.n == n && n == want.n);
+        assert_memory_equal(t.particle, table, (size_t)n * sizeof *table);
+        free(table);
+    }
+    free(t.particle);
     assert_int_equal(got.n, want.n);
     assert_memory_equal(got.masks, want.masks, (size_t)s->Ly * s->Lx * sizeof *got.masks);
     same_double(got.support_max, want.support_max);
     for (l = 0; l < got.n; l++) {
-        const lp_merged_particle *p = &got.particle[l], *q = &want.particle[l];
+        const lp_merged_particle *a = &got.particle[l], *q = &want.particle[l];
 
-        same_double(p->support, q->support);
-        assert_int_equal(p->n_diameters, q->n_diameters);
-        same_double(p->diameter_min, q->diameter_min);
-        same_double(p->diameter_max, q->diameter_max);
-        same_double(p->level, q->level);
-        same_double(p->flow_error, q->flow_error);
-        same_double(p->cellprob, q->cellprob);
-        same_double(p->agreement, q->agreement);
-        same_double(p->company, q->company);
+        same_double(a->support, q->support);
+        assert_int_equal(a->n_diameters, q->n_diameters);
+        same_double(a->diameter_min, q->diameter_min);
+        same_double(a->diameter_max, q->diameter_max);
+        same_double(a->level, q->level);
+        same_double(a->flow_error, q->flow_error);
+        same_double(a->cellprob, q->cellprob);
+        same_double(a->agreement, q->agreement);
+        same_double(a->company, q->company);
     }
+    free(image);
     lp_merged_free(&want);
     lp_merged_free(&got);
 }
@@ -235,20 +254,22 @@ static void no_room(void **state)
     for (method = 0; method < 3; method++)
         for (k = 1;; k++) {
             lp_merge_options o = options((lp_merge_method)method, 0);
-            host_mem_state held = {0, 0, k};
+            host_mem_state held = {.fail_at = k};
             lp_device_mem mem = host_mem(&held);
+            lp_merge_table t = {0};
             lp_merged got = {0};
             lp_err err;
-            lp_status st = lp_merge_on(&lp_merge_stages_cuda, &mem, s, &o, &got, &err);
+            lp_status st = lp_merge_on(&lp_merge_stages_cuda, &mem, s, &o, &t, &got, &err);
 
             assert_true(held.held == 0 && held.bytes == 0);
             if (!st) {
                 assert_true(held.fail_at > 0 && k > 8);
                 lp_merged_free(&got);
+                free(t.particle);
                 break;
             }
             assert_int_equal(st, LP_ENOMEM);
-            assert_null(got.masks);
+            assert_true(!got.masks && !t.particle);
         }
     lp_layers_free(&s);
 }

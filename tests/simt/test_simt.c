@@ -207,6 +207,7 @@ static void matrix_product(void **state)
                                  (double)d[m * 8 + n], sum);
                 }
         }
+    assert_true(simt_bank_conflicts() > 0); /* rows of 32 bytes, end to end */
 }
 
 static void limits(void **state)

@@ -3,6 +3,8 @@
 #include "../lp_h5.h"
 #include "../lp_test.h"
 #include "../weights_make.h"
+#include "cuda/cuda_runtime_api.h"
+#include "host_mem.h"
 #include "simt_test.h"
 
 #include "host/unet_cuda.h"
@@ -11,61 +13,6 @@
 /* As in test_unet.c, for the same reasons. */
 #define TOL_FP32 1e-4
 #define TOL_BF16 8e-2
-
-/* Memory of the "device", with an end. */
-typedef struct {
-    size_t most, used, calls;
-    struct {
-        void *p;
-        size_t n;
-    } piece[4];
-} memory;
-
-static lp_status mem_alloc(void *ctx, size_t bytes, void **d, lp_err *err)
-{
-    memory *m = ctx;
-    int i;
-
-    m->calls++;
-    if (m->used + bytes > m->most) return lp_fail_mem(err, "the device", (double)bytes);
-    for (i = 0; m->piece[i].p; i++) assert_true(i < 3);
-    assert_int_equal(posix_memalign(&m->piece[i].p, 256, bytes), 0);
-    memset(m->piece[i].p, 0xff, bytes);
-    m->piece[i].n = bytes;
-    m->used += bytes;
-    *d = m->piece[i].p;
-    return LP_OK;
-}
-
-static void mem_free(void *ctx, void *d)
-{
-    memory *m = ctx;
-    int i;
-
-    for (i = 0; m->piece[i].p != d; i++) assert_true(i < 3);
-    m->used -= m->piece[i].n;
-    free(d);
-    m->piece[i].p = NULL;
-}
-
-static lp_status mem_upload(void *ctx, void *d, const void *src, size_t bytes, lp_err *err)
-{
-    (void)ctx;
-    (void)err;
-    memcpy(d, src, bytes);
-    return LP_OK;
-}
-
-static const char *mem_reason(int e)
-{
-    (void)e;
-    return "an error";
-}
-
-static lp_cuda_memory device(memory *m)
-{
-    return (lp_cuda_memory){m, mem_alloc, mem_free, mem_upload, mem_reason};
-}
 
 /* A random network whose activations stay near 1. */
 static lp_weights *random_net(const int *nbase, int n)
@@ -99,13 +46,13 @@ static float *noise(size_t n, unsigned seed)
     return x;
 }
 
-static lp_unet_cuda *new_net(const lp_weights *w, int bf16, size_t max_bytes, memory *m)
+static lp_unet_cuda *new_net(const lp_weights *w, int bf16, size_t max_bytes, host_mem_state *m)
 {
     lp_unet_cuda *net = NULL;
-    lp_cuda_memory d = device(m);
+    lp_device_mem d = host_mem(m);
     lp_err err = {LP_OK, ""};
 
-    if (lp_unet_cuda_new(w, bf16, max_bytes, &d, &net, &err)) fail_msg("%s", err.msg);
+    if (lp_unet_cuda_new(w, bf16, NULL, max_bytes, &d, &net, &err)) fail_msg("%s", err.msg);
     return net;
 }
 
@@ -142,13 +89,13 @@ static void compare(const char *name, const lp_weights *w, const float *x, int n
     int bf16;
 
     for (bf16 = 0; bf16 < 2; bf16++) {
-        memory m = {.most = (size_t)1 << 30};
+        host_mem_state m = {.most = (size_t)1 << 30};
         lp_unet_cuda *net = new_net(w, bf16, (size_t)1 << 29, &m);
         float *gy = lp_guard_new(ny), *gs = lp_guard_new(ns);
         char what[128];
 
         run(net, x, &g, 1, gy, gs);
-        assert_int_equal(lp_unet_cuda_bytes(net), m.used);
+        assert_int_equal(lp_unet_cuda_bytes(net), m.bytes);
         snprintf(what, sizeof what, "%s %s y", name, bf16 ? "bf16" : "fp32");
         close_to(what, gy, y, ny, bf16 ? TOL_BF16 : TOL_FP32);
         snprintf(what, sizeof what, "%s %s style", name, bf16 ? "bf16" : "fp32");
@@ -159,7 +106,7 @@ static void compare(const char *name, const lp_weights *w, const float *x, int n
         lp_guard_free(gs);
         lp_unet_cuda_free(&net);
         assert_null(net);
-        assert_int_equal(m.used, 0);
+        assert_int_equal(m.bytes, 0);
     }
 }
 
@@ -251,9 +198,9 @@ static void same_bits(void **state)
     (void)state;
     assert_true(ref && y && rs && s);
     for (bf16 = 0; bf16 < 2; bf16++) {
-        memory m = {.most = (size_t)1 << 30};
+        host_mem_state m = {.most = (size_t)1 << 30};
         lp_unet_cuda *net = new_net(w, bf16, (size_t)1 << 29, &m);
-        size_t at = 0, tile = 0, weights = m.used;
+        size_t at = 0, tile = 0, weights = m.bytes;
 
         for (g = 0; g < GROUPS; g++)
             for (i = 0; i < group[g].n; i++) {
@@ -267,14 +214,14 @@ static void same_bits(void **state)
         for (way = 0; way < 4; way++) {
             size_t one = lp_unet_cuda_need(net, 1, 16, 24), two = lp_unet_cuda_need(net, 2, 16, 24);
             size_t max_bytes = way == 1 ? two : way == 2 ? 0 : (size_t)1 << 29;
-            memory k = {.most = way == 3 ? weights + two - 1 : (size_t)1 << 30};
+            host_mem_state k = {.most = way == 3 ? weights + two - 1 : (size_t)1 << 30};
             lp_unet_cuda *other = new_net(w, bf16, max_bytes, &k);
 
             simt_set_seed(10 + (uint64_t)way);
             lp_unet_cuda_set_rows(other, way == 1 ? 4 : way == 2 ? 7 : 0);
             memset(y, 0xff, 3 * PX * sizeof *y);
             run(other, x, group, GROUPS, y, s);
-            if (way == 2) assert_int_equal(k.used, weights + one);
+            if (way == 2) assert_int_equal(k.bytes, weights + one);
             if (way == 3) assert_int_equal(k.calls, 3); /* weights, all three, half of that */
             assert_memory_equal(y, ref, 3 * PX * sizeof *y);
             assert_memory_equal(s, rs, (size_t)TILES * S * sizeof *s);
@@ -290,13 +237,67 @@ static void same_bits(void **state)
     lp_weights_free(&w);
 }
 
+/* Batches that come again are replayed: the bits of plain launches, for two tiles and for one,
+ * after more tiles made the activations move, and in parts where memory is short. */
+static void graphs(void **state)
+{
+    enum { TILES = 3, LY = 8, LX = 16, PX = LY * LX };
+    static const int nbase[] = {2, 16, 32};
+    lp_weights *w = random_net(nbase, 3);
+    float *in = noise((size_t)TILES * 2 * PX, 3), *x, *y, *s, ref[TILES * 3 * PX], rs[TILES * 32];
+    int bf16, way, t, n;
+
+    (void)state;
+    assert_int_equal(cudaMalloc((void **)&x, (size_t)TILES * 2 * PX * sizeof *x), 0);
+    assert_int_equal(cudaMalloc((void **)&y, sizeof ref), 0);
+    assert_int_equal(cudaMalloc((void **)&s, sizeof rs), 0);
+    memcpy(x, in, (size_t)TILES * 2 * PX * sizeof *x);
+    for (bf16 = 0; bf16 < 2; bf16++)
+        for (way = 0; way < 2; way++) {
+            host_mem_state m = {0};
+            lp_unet_cuda *net = new_net(w, bf16, (size_t)1 << 29, &m);
+            simt_graph_counts before = simt_graphs();
+            cudaStream_t stream = NULL;
+            lp_err err;
+
+            run(net, x, &(lp_tile_group){TILES, LY, LX}, 1, ref, rs);
+            assert_int_equal(simt_graphs().made, before.made); /* no stream, no graph */
+            lp_unet_cuda_free(&net);
+            net = new_net(w, bf16, (size_t)1 << 29, &m);
+            if (way) m.most = m.bytes + lp_unet_cuda_need(net, TILES, LY, LX) - 1;
+            assert_int_equal(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), 0);
+            for (n = 1; n <= TILES; n++)
+                for (t = 0; t < 3; t++) {
+                    memset(y, 0xff, sizeof ref);
+                    memset(s, 0xff, sizeof rs);
+                    if (lp_unet_cuda_run(net, x, &(lp_tile_group){n, LY, LX}, 1, y, s, stream,
+                                         &err))
+                        fail_msg("%s", err.msg);
+                    assert_memory_equal(y, ref, (size_t)n * 3 * PX * sizeof *y);
+                    assert_memory_equal(s, rs, (size_t)n * 32 * sizeof *s);
+                }
+            /* 1, 2, 3 tiles; where three have no room, three of one tile each. */
+            assert_int_equal(simt_graphs().made - before.made, way ? 5 : 3);
+            assert_true(simt_graphs().launched - before.launched >= 6);
+            lp_unet_cuda_free(&net);
+            cudaStreamDestroy(stream);
+            assert_int_equal(simt_graphs().live, 0);
+            assert_int_equal(m.held, 0);
+        }
+    cudaFree(x);
+    cudaFree(y);
+    cudaFree(s);
+    free(in);
+    lp_weights_free(&w);
+}
+
 static void refuses(void **state)
 {
     static const int size[][3] = {{1, 20, 16}, {1, 0, 16}, {1, 16, -16}, {1, 4, 16}, {0, 16, 16}};
     static const int five[] = {17, 32, 64};
     lp_weights *w = random_net(nets[2].nbase, nets[2].n); /* multiples of 8 */
-    memory m = {.most = (size_t)1 << 30};
-    lp_cuda_memory d = device(&m);
+    host_mem_state m = {.most = (size_t)1 << 30};
+    lp_device_mem d = host_mem(&m);
     lp_unet_cuda *net = new_net(w, 0, 0, &m), *none = NULL;
     lp_err err = {LP_OK, ""};
     float x[1], y[1], s[1];
@@ -309,16 +310,16 @@ static void refuses(void **state)
         assert_int_equal(lp_unet_cuda_run(net, x, &g, 1, y, s, NULL, &err), LP_EARG);
         assert_non_null(strstr(err.msg, "multiples of 8"));
     }
-    m.most = m.used + 1000; /* not even one tile */
+    m.most = m.bytes + 1000; /* not even one tile */
     assert_int_equal(lp_unet_cuda_run(net, x, &(lp_tile_group){4, 16, 16}, 1, y, s, NULL, &err),
                      LP_ENOMEM);
     lp_unet_cuda_free(&net);
     m.most = 1000;
-    assert_int_equal(lp_unet_cuda_new(w, 0, 0, &d, &none, &err), LP_ENOMEM);
+    assert_int_equal(lp_unet_cuda_new(w, 0, NULL, 0, &d, &none, &err), LP_ENOMEM);
     lp_weights_free(&w);
     w = random_net(five, 3);
     m.most = (size_t)1 << 30;
-    assert_int_equal(lp_unet_cuda_new(w, 0, 0, &d, &none, &err), LP_EARG);
+    assert_int_equal(lp_unet_cuda_new(w, 0, NULL, 0, &d, &none, &err), LP_EARG);
     assert_null(none);
     lp_weights_free(&w);
     lp_unet_cuda_free(&none);
@@ -329,7 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_tiny), cmocka_unit_test(golden_odd), cmocka_unit_test(against_ref),
-        cmocka_unit_test(same_bits),   cmocka_unit_test(refuses),
+        cmocka_unit_test(same_bits),   cmocka_unit_test(graphs),     cmocka_unit_test(refuses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
