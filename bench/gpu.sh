@@ -25,7 +25,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 block "Tests on the GPU" env REQUIRE_CUDA=1 CLI=cuda BUILD="$build" sh tests/run.sh
 
 "$lp" synth --quiet --n 1 --size 300x340 --easy --density 0.3 "$tmp/small" || exit 1
-small="segment --quiet --no_overlay --backend cuda --savedir $tmp/s"
+small="segment --overwrite --quiet --no_overlay --backend cuda --savedir $tmp/s"
 if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck; do
         for precision in bf16 fp32; do
@@ -44,7 +44,7 @@ if [ -x "$build/bench/bench_kernels_cuda" ]; then block "The U-Net, layer by lay
 "$lp" synth --quiet --n 1 --size "${side}x$side" "$tmp/large" || exit 1
 whole() {
     for i in 1 2 3 4 5; do
-        "$lp" segment --quiet --no_overlay --json --backend cuda --savedir "$tmp/l" "$@" "$tmp/large" || return 1
+        "$lp" segment --overwrite --quiet --no_overlay --json --backend cuda --savedir "$tmp/l" "$@" "$tmp/large" || return 1
     done
 }
 block "$side x $side, diameter 30, five runs" whole --diameter 30
