@@ -361,7 +361,7 @@ int lp_cmd_segment(int argc, char **argv)
             {"in_folders", LP_OPT_REFUSED, NULL, "results go to one folder; see --savedir", NULL},
             {"save_mpl", LP_OPT_REFUSED, NULL, "the picture is NAME_overlay.png", NULL},
             {"train", LP_OPT_REFUSED, NULL, "use lipopose train", NULL},
-            {"train_size", LP_OPT_REFUSED, NULL, "size models are not trained yet", NULL},
+            {"train_size", LP_OPT_REFUSED, NULL, "use lipopose train", NULL},
             {NULL, LP_OPT_GROUP, NULL, NULL, NULL},
         };
         char seen[sizeof table / sizeof *table] = {0};

@@ -15,6 +15,7 @@
 #include "read_text.h"
 
 #define MAX_BYTES (1 << 20)
+#define MAX_PAGES 1000000 /* as the readers; gather goes through all of them */
 
 lp_done_input lp_done_look(const char *image)
 {
@@ -89,9 +90,9 @@ static lp_status parse(cJSON *j, lp_done *d, lp_err *err)
     cJSON_ArrayForEach(x, outputs) bad |= !cJSON_IsString(x);
     d->input.bytes = (int64_t)number(j, "bytes", 0, 9e15, -1, &bad);
     snprintf(d->input.mtime, sizeof d->input.mtime, "%s", mtime ? mtime : "");
-    d->page = (int)number(j, "page", 1, INT_MAX, 1, &bad);
-    d->pages = (int)number(j, "pages", 1, INT_MAX, 0, &bad);
-    d->only_page = (int)number(j, "only_page", 1, INT_MAX, 0, &bad);
+    d->page = (int)number(j, "page", 1, MAX_PAGES, 1, &bad);
+    d->pages = (int)number(j, "pages", 1, MAX_PAGES, 0, &bad);
+    d->only_page = (int)number(j, "only_page", 1, MAX_PAGES, 0, &bad);
     d->particles = (int64_t)number(j, "particles", 0, 9e15, -1, &bad);
     d->Ly = (int)number(j, "ly", 1, INT_MAX, 0, &bad);
     d->Lx = (int)number(j, "lx", 1, INT_MAX, 0, &bad);

@@ -18,7 +18,7 @@ typedef struct {
 
 typedef struct {
     const char *file;
-    int page;                         /* 0-based */
+    int page;                         /* 1-based */
     const char *error;                /* NULL: status "ok"; else status "failed" and the message */
     int64_t particles;                /* < 0: null */
     double diameter;                  /* px */
@@ -50,7 +50,6 @@ struct cJSON *lp_json_text(const char *s);
 
 /* A parsed record as a line again, now with "skipped":true; the caller frees; NULL without memory.
  */
-struct cJSON;
 char *lp_json_skipped(struct cJSON *record);
 
 /* *line: the record, one line without line end; the caller frees. LP_ENOMEM. */

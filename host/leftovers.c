@@ -10,6 +10,8 @@
 #include "done.h"
 #include "stale.h"
 
+#define RECORDS LP_DONE_FOLDER "/"
+
 /* Of ".NAME.PID-XXXXXX.tmp", the length of NAME; 0 for other names. */
 static size_t name_length(const char *s)
 {
@@ -55,7 +57,7 @@ void lp_leftovers_find(const lp_inputs *in, lp_leftovers *out)
         /* Images of a folder follow each other. A folder that comes twice does no harm. */
         if (k == n && !memcmp(base, last, (size_t)k)) continue;
         scan(base, k, "", &l);
-        scan(base, k, LP_DONE_FOLDER "/", &l);
+        scan(base, k, RECORDS, &l);
         last = base;
         n = k;
     }
@@ -71,16 +73,17 @@ void lp_leftovers_remove(const lp_leftovers *l, const char *base)
     for (i = 0; i < l->n; i++) {
         const char *path = l->path[i], *file = strrchr(path, '/');
         char ending[64];
-        size_t k;
+        size_t k, below;
 
         file = file ? file + 1 : path;
         if (strncmp(path, base, dir) || strncmp(file + 1, name, n)) continue;
+        below = (size_t)(file - path) - dir;
+        if (below && (below != sizeof RECORDS - 1 || memcmp(path + dir, RECORDS, below))) continue;
         k = name_length(file) - n;
         if (k >= sizeof ending) continue;
         memcpy(ending, file + 1 + n, k);
         ending[k] = 0;
-        if ((size_t)(file - path) == dir ? lp_stale_knows(ending) : !strcmp(ending, ".json"))
-            unlink(path);
+        if (below ? !strcmp(ending, ".json") : lp_stale_knows(ending)) unlink(path);
     }
 }
 

@@ -28,6 +28,17 @@ static int on_tiles(void *user, int done, int total)
     return lp_signals_stop() != 0;
 }
 
+/* A stack's own record is from when it could not be read. */
+static void forget_failure(const lp_run_task *t)
+{
+    lp_done d;
+
+    if (t->npages < 2) return;
+    lp_done_read(t->x->base, &d);
+    if (d.error) lp_done_forget(t->x->base, NULL);
+    lp_done_free(&d);
+}
+
 static void warn(lp_running *r, const char *name, const lp_image *im, const lp_result *res)
 {
     char path[PATH_MAX], text[PATH_MAX + 200];
@@ -134,7 +145,7 @@ static int try_image(lp_run_worker *w, const lp_run_task *t, const char *base, i
     }
     if (r->o->settings) {
         if ((st = lp_done_write(base, line, &err))) goto done;
-        if (t->npages > 1) lp_done_forget(x->base, NULL); /* from when it could not be read */
+        forget_failure(t);
     }
     if (*res.older && !r->o->quiet) {
         char name[PATH_MAX], text[PATH_MAX + 800];
@@ -190,6 +201,7 @@ static int done_before(lp_running *r, const lp_run_task *t, const char *base)
     if (yes) {
         char *line = r->o->json ? lp_json_skipped(d.json) : NULL;
 
+        forget_failure(t);
         pthread_mutex_lock(&r->lock);
         r->tally.skipped++;
         if (line) lp_run_print(r, line);
@@ -248,7 +260,8 @@ void lp_run_do(lp_run_worker *w, const lp_run_task *t)
             r, LP_TOLD_LOCKS,
             "lipopose: this file system has no locks: do not start two tasks with the same "
             "images");
-    lp_leftovers_remove(&r->leftovers, base);
+    else
+        lp_leftovers_remove(&r->leftovers, base);
     if (!done_before(r, t, base)) one_image(w, t, base);
     lp_claim_release(&claim);
 done:

@@ -128,7 +128,7 @@ void lp_run_fail(lp_running *r, const lp_run_task *t, const char *base, const lp
 {
     char *line = lp_run_record(r, t, input, wall, NULL, NULL, error);
 
-    if (r->o->settings && line) lp_done_write(base, line, NULL);
+    if (r->o->settings && line && input) lp_done_write(base, line, NULL);
     lp_run_count(r, t, base, NULL, error, line);
     free(line);
 }

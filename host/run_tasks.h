@@ -35,8 +35,9 @@ typedef struct {
     lp_run_task *later;     /* [n_later] of room_later: another process was at them */
     int n_later, room_later;
     lp_tally tally;
-    int stdout_error; /* an errno */
-    int told;         /* bits of LP_TOLD_ */
+    int stdout_error;         /* an errno */
+    int told;                 /* bits of LP_TOLD_ */
+    pthread_mutex_t end_lock; /* of finished, held for moments only */
     int finished;
     pthread_cond_t end; /* finished */
 } lp_running;
@@ -77,7 +78,8 @@ char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_inp
  * NULL where all went well, else res is. */
 void lp_run_count(lp_running *r, const lp_run_task *t, const char *base, const lp_results *res,
                   const char *error, const char *line);
-/* A task that failed. Where the failure cannot be kept, the next run finds no record either. */
+/* A task that failed. It gets a record, for which its claim must be held, unless input is NULL.
+ * Where the failure cannot be kept, the next run finds no record either. */
 void lp_run_fail(lp_running *r, const lp_run_task *t, const char *base, const lp_done_input *input,
                  double wall, const char *error);
 

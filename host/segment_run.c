@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "claim.h"
 #include "journal.h"
 #include "machine.h"
 #include "read.h"
@@ -21,6 +22,18 @@
 
 #define GRACE 8.0 /* s from a signal to the end, whatever is being done */
 
+/* A file without a task. keep: a record says so, unless another process is at its results. */
+static void fail_file(lp_running *r, const lp_input *x, int keep, const char *why)
+{
+    const lp_run_task t = {x, 0, 1, 0};
+    lp_done_input input = lp_done_look(x->path);
+    lp_claim claim = {LP_CLAIM_BUSY, -1};
+
+    if (keep && r->o->settings) lp_claim_take(x->base, &claim, NULL);
+    lp_run_fail(r, &t, x->base, claim.state == LP_CLAIM_BUSY ? NULL : &input, NAN, why);
+    lp_claim_release(&claim);
+}
+
 /* The next task; 0 where there is none. Files are opened here only to count their pages. */
 static int take(lp_running *r, lp_run_task *t)
 {
@@ -29,7 +42,7 @@ static int take(lp_running *r, lp_run_task *t)
 
     while (!got) {
         const lp_input *x;
-        int bad = 0;
+        int bad = 0, beyond = 0;
 
         pthread_mutex_lock(&r->lock);
         if (lp_signals_stop() || r->next >= r->in->n) {
@@ -43,7 +56,7 @@ static int take(lp_running *r, lp_run_task *t)
             } else if (r->o->page > r->npages) {
                 lp_fail(&err, LP_EARG, "%s: has %d page%s, --page %d asked for", x->path, r->npages,
                         r->npages == 1 ? "" : "s", r->o->page);
-                bad = 1;
+                bad = beyond = 1;
             } else {
                 r->page = r->o->page ? r->o->page - 1 : 0;
                 int told = r->tiles ? r->tiles[r->next].pages : 1;
@@ -67,11 +80,8 @@ static int take(lp_running *r, lp_run_task *t)
             r->page = r->npages = 0;
         }
         pthread_mutex_unlock(&r->lock);
-        if (bad) {
-            lp_done_input input = lp_done_look(x->path);
-
-            lp_run_fail(r, &(lp_run_task){x, 0, 1, 0}, x->base, &input, NAN, err.msg);
-        }
+        /* Of a page that is not there, nothing is said of the file's results. */
+        if (bad) fail_file(r, x, !beyond, err.msg);
     }
     return 1;
 }
@@ -128,6 +138,24 @@ static void sum_up(lp_running *r)
             o->settings || o->no_summary ? "a rerun goes on from there" : "a rerun starts over");
 }
 
+/* The summary only where no worker hangs with the lock, as in a write that nobody reads. */
+static void cut_off(lp_running *r)
+{
+    int tries = 10, n = lp_signals_stop();
+
+    while (tries && pthread_mutex_trylock(&r->lock)) {
+        nanosleep(&(struct timespec){0, 50000000}, NULL);
+        tries--;
+    }
+    if (tries)
+        sum_up(r);
+    else
+        fprintf(stderr, "lipopose: stopped by signal %d\n", n);
+    signal(n, SIG_DFL);
+    raise(n);
+    _exit(128 + n); /* the first process of a container survives its own signals */
+}
+
 /* Ends the process when it has not ended GRACE seconds after a signal: files are whole or not
  * there at any moment, and claims are the kernel's. */
 static void *guard(void *arg)
@@ -135,25 +163,21 @@ static void *guard(void *arg)
     lp_running *r = arg;
     double since = 0;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(&r->end_lock);
     while (!r->finished) {
         struct timespec t;
 
         clock_gettime(CLOCK_MONOTONIC, &t);
         if (lp_signals_stop() && since == 0) since = (double)t.tv_sec;
-        if (since > 0 && (double)t.tv_sec - since >= GRACE) {
-            sum_up(r);
-            signal(lp_signals_stop(), SIG_DFL);
-            raise(lp_signals_stop());
-        }
+        if (since > 0 && (double)t.tv_sec - since >= GRACE) cut_off(r);
         t.tv_nsec += 200000000;
         if (t.tv_nsec >= 1000000000) {
             t.tv_nsec -= 1000000000;
             t.tv_sec++;
         }
-        pthread_cond_timedwait(&r->end, &r->lock, &t);
+        pthread_cond_timedwait(&r->end, &r->end_lock, &t);
     }
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(&r->end_lock);
     return NULL;
 }
 
@@ -185,6 +209,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     lp_status st;
 
     pthread_mutex_init(&r.lock, NULL);
+    pthread_mutex_init(&r.end_lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&r.end, &attr);
@@ -230,10 +255,10 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     n = i;
     work(&w[0]);
     for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
-    pthread_mutex_lock(&r.lock);
+    pthread_mutex_lock(&r.end_lock);
     r.finished = 1;
     pthread_cond_signal(&r.end);
-    pthread_mutex_unlock(&r.lock);
+    pthread_mutex_unlock(&r.end_lock);
     if (guarded) pthread_join(guard_thread, NULL);
     lp_signals_leave();
     lp_progress_free(&r.progress);
@@ -259,6 +284,7 @@ done:
     lp_leftovers_free(&r.leftovers);
     lp_turns_destroy(&r.turns);
     pthread_cond_destroy(&r.end);
+    pthread_mutex_destroy(&r.end_lock);
     pthread_mutex_destroy(&r.lock);
     return code;
 }

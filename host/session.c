@@ -62,11 +62,7 @@ static void release(shared *s)
         s->be->net_free(s->dev, &s->net);
         s->be->close(&s->dev);
     }
-    if (s->size) {
-        free(s->size->A);
-        free(s->size->smean);
-        free(s->size);
-    }
+    lp_size_model_free(&s->size);
     free(s);
 }
 

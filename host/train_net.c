@@ -316,6 +316,7 @@ static lp_status set_plan(lp_tnet *t, int n, lp_err *err)
 {
     size_t scratch = 64;
     int p, k, q;
+    void *memory;
     lp_status st;
 
     t->t.n = n;
@@ -339,11 +340,12 @@ static lp_status set_plan(lp_tnet *t, int n, lp_err *err)
     for (q = 0; q < LP_TNET_PLANS; q++)
         for (k = 0; k < n_units(t) && t->plan_n[q]; k++)
             most(&scratch, lp_tconv_scratch(unit(t, k)->conv[q]));
-    free(t->t.conv_scratch);
-    if (!(t->t.conv_scratch = lp_big_alloc(scratch))) {
+    if (!(memory = lp_big_alloc(scratch))) { /* the other plans keep theirs */
         drop_plan(t, p);
         return lp_fail_mem(err, "training convolutions", (double)scratch);
     }
+    free(t->t.conv_scratch);
+    t->t.conv_scratch = memory;
     return LP_OK;
 }
 

@@ -1,6 +1,7 @@
 /* fault - a shared library, preloaded by fault.sh: the FAULT_AT-th call that changes a file fails
  * with FAULT_ERRNO, or (FAULT_HANG set) never returns; then the file FAULT_MARK is made. Calls on
- * standard output and error, pipes and terminals do not count. */
+ * standard output and error, pipes and terminals do not count; with FAULT_NAME only those that open
+ * or make a file whose path has this in it. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +19,14 @@ int rename(const char *from, const char *to);
 
 static atomic_int calls;
 
-/* 1 where this call is to fail; errno is set. */
-static int fails(int fd, const char *what)
+/* 1 where this call is to fail; errno is set. path: of what it opens, or NULL. */
+static int fails_on(int fd, const char *what, const char *path)
 {
     const char *at = getenv("FAULT_AT"), *number = getenv("FAULT_ERRNO"),
-               *mark = getenv("FAULT_MARK");
+               *mark = getenv("FAULT_MARK"), *name = getenv("FAULT_NAME");
     struct stat s;
 
-    if (!at) return 0;
+    if (!at || (name && !(path && strstr(path, name)))) return 0;
     if (fd >= 0 && (fd <= 2 || fstat(fd, &s) || !(S_ISREG(s.st_mode) || S_ISDIR(s.st_mode))))
         return 0;
     if (atomic_fetch_add(&calls, 1) + 1 != atoi(at)) return 0;
@@ -40,6 +41,11 @@ static int fails(int fd, const char *what)
     if (getenv("FAULT_KILL")) raise(SIGKILL);
     errno = number ? atoi(number) : EIO;
     return 1;
+}
+
+static int fails(int fd, const char *what)
+{
+    return fails_on(fd, what, NULL);
 }
 
 #define NEXT(name) ((__typeof__(&name))(size_t)dlsym(RTLD_NEXT, #name))
@@ -92,7 +98,7 @@ int open(const char *path, int flags, ...)
     va_start(ap, flags);
     if (flags & O_CREAT) mode = va_arg(ap, mode_t);
     va_end(ap);
-    if ((flags & O_CREAT) && fails(-1, "open")) return -1;
+    if ((flags & O_CREAT) && fails_on(-1, "open", path)) return -1;
     return NEXT(open)(path, flags, mode);
 }
 
@@ -104,6 +110,6 @@ int open64(const char *path, int flags, ...)
     va_start(ap, flags);
     if (flags & O_CREAT) mode = va_arg(ap, mode_t);
     va_end(ap);
-    if ((flags & O_CREAT) && fails(-1, "open64")) return -1;
+    if ((flags & O_CREAT) && fails_on(-1, "open64", path)) return -1;
     return NEXT(open64)(path, flags, mode);
 }

@@ -112,6 +112,27 @@ for sig in TERM:15 USR1:10; do
     says "hangs, SIG${sig%:*}: said" "stopped by signal ${sig#*:} with 0 images done; a rerun goes on"
     check "hangs, SIG${sig%:*}: summary" grep -q "^0 images" "$tmp/out"
 done
+# So does one that hangs with the lock that all workers want.
+rm -f "$tmp/mark"
+env --default-signal=TERM FAULT_AT=1 FAULT_HANG=1 FAULT_NAME=records_ FAULT_MARK="$tmp/mark" LD_PRELOAD="$shim" \
+    "$lp" segment --model "$model" --savedir "$tmp/hang2" "$tmp/a.png" >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+n=0
+while [ $n -lt 200 ] && [ ! -e "$tmp/mark" ]; do
+    sleep 0.05
+    n=$((n + 1))
+done
+kill -TERM $pid
+n=0
+while [ $n -lt 100 ] && kill -0 $pid 2>/dev/null; do
+    sleep 0.1
+    n=$((n + 1))
+done
+check "hangs in the log: ends within 10 s" test $n -lt 100
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+check "hangs in the log: exit code" test $? -eq 143
+says "hangs in the log: said" "stopped by signal 15"
 seg 0 "after the hang" --savedir "$tmp/hang" "$tmp/a.png"
 no_leftovers "after the hang: no temporary files" "$tmp/hang"
 finish

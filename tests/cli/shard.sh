@@ -95,6 +95,16 @@ run 0 "the stack repaired: gather" gather "$tmp/st"
 rm "$tmp/st/.lipopose/stack_p0002.json"
 run 1 "a page without record" gather "$tmp/st"
 says "a page without record: named" "missing: stack page 2"
+mv "$in/stack.mrc" "$tmp/away.mrc"
+seg 1 "a stack that is away" --savedir "$tmp/st" "$in/stack.mrc"
+mv "$tmp/away.mrc" "$in/stack.mrc"
+seg 0 "the stack is back" --savedir "$tmp/st" "$in/stack.mrc"
+run 0 "the stack is back: gather" gather "$tmp/st"
+# A page that is not there says nothing of the results of those that are.
+seg 0 "one image" --savedir "$tmp/page" "$in/i1.tif"
+seg 1 "its second page" --savedir "$tmp/page" --page 2 "$in/i1.tif"
+seg 0 "one image again" --savedir "$tmp/page" "$in/i1.tif"
+ran "one image again" 0 1
 # merge makes results that are not segment's.
 seg 0 "many diameters" --diameters 20,25,30 --savedir "$tmp/mm" "$in/i1.tif" "$in/i2.tif"
 run 0 "merge" merge --quiet --threshold 15 "$tmp/mm/i1_lipopose.h5"
@@ -149,6 +159,14 @@ for f in .i1_notes.txt.123-abcdef.tmp .i9_cp_masks.tif.123-abcdef.tmp .i1_cp_mas
 seg 0 "leftovers" --savedir "$d" "$in/i1.tif"
 check "leftovers: those of the image are gone" test "$(find "$d" -name '.i1*' | wc -l)" -eq 3
 check "leftovers: others stay" test "$(find "$d" -name '*.tmp' | wc -l)" -eq 4
+
+# Those of a folder below are another image's.
+mkdir -p "$tmp/in2/sub" "$d/sub/.lipopose"
+cp "$in/i1.tif" "$tmp/in2"
+cp "$in/i2.tif" "$tmp/in2/sub"
+: >"$d/sub/.lipopose/.i1.json.77-zzzzz1.tmp"
+seg 0 "leftovers of another folder" $deep --savedir "$d" "$tmp/in2"
+check "leftovers of another folder stay" test -e "$d/sub/.lipopose/.i1.json.77-zzzzz1.tmp"
 
 # gather.
 run 1 "gather" gather "$tmp/two"
