@@ -95,6 +95,8 @@ check "a run: state is gone" test ! -e "$tmp/d/models/whole.h5.state"
 check "a run: says where it comes from" sh -c "'$lp' info '$tmp/d/models/whole.h5' | grep -q '3 images'"
 check "a run: segments" "$lp" segment --quiet --model "$tmp/d/models/whole.h5" --diameter 20 --savedir "$tmp/o" "$tmp/d/synth_0001.tif"
 check "a run: to PyTorch" "$lp" convert "$tmp/d/models/whole.h5" "$tmp/whole.pth"
+run 0 "a run: to PyTorch again" convert --force "$tmp/d/models/whole.h5" "$tmp/whole.pth"
+says "a run: Cellpose does not load these channels" "32,64,128,256"
 tr_ 1 "again" --dir "$tmp/d" --model_name_out whole
 says "again: says what to do" "--overwrite"
 tr_ 0 "the same again" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out again --test_dir "$tmp/d" --quiet
