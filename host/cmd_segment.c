@@ -227,9 +227,14 @@ static lp_status take_shard(args *a, int one_file, lp_inputs *in, lp_err *err)
     return LP_OK;
 }
 
-int lp_cmd_segment(int argc, char **argv)
+static int segment(int argc, char **argv, int cellpose)
 {
-    args a = {.run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1, .shard = {1, 1, NULL}}};
+    args a = {.run = {.save_tif = 1,
+                      .save_csv = 1,
+                      .save_overlay = 1,
+                      .save_npy = cellpose,
+                      .mean_diameter = cellpose,
+                      .shard = {1, 1, NULL}}};
     lp_segment_options *s = &a.run.segment;
     lp_run_options *r = &a.run;
     char **names = calloc((size_t)argc + 2, sizeof *names), *model = NULL;
@@ -327,6 +332,7 @@ int lp_cmd_segment(int argc, char **argv)
             {"box_size", LP_OPT_INT, &r->box_size, "PX", "of boxes (from the particles)"},
             {"flip_y", LP_OPT_ON, &r->flip_y, NULL,
              "star, box, cbox: y from the last row, as RELION reads TIFF"},
+            {"save_npy", LP_OPT_ON, &r->save_npy, NULL, "NAME_seg.npy for Cellpose's GUI"},
             {"save_flows", LP_OPT_ON, &r->save_flows, NULL, "flows as TIFF"},
             {"save_h5", LP_OPT_ON, &r->save_h5, NULL, "masks, flows and cellprob as HDF5"},
             {"Runs", LP_OPT_GROUP, NULL, NULL, NULL},
@@ -339,7 +345,7 @@ int lp_cmd_segment(int argc, char **argv)
             {"help", LP_OPT_ON, &a.help, NULL, "this list"},
             /* Cellpose's, accepted without effect here. */
             {"verbose", LP_OPT_ON, &a.verbose, NULL, NULL},
-            {"no_npy", LP_OPT_ON, NULL, NULL, NULL},
+            {"no_npy", LP_OPT_OFF, &r->save_npy, NULL, NULL},
             {"use_gpu", LP_OPT_ON, NULL, NULL, NULL},
             {"version", LP_OPT_ON, &a.version, NULL, NULL},
             {"do_3D", LP_OPT_ON, &a.do_3d, NULL, NULL},
@@ -437,4 +443,14 @@ done:
     free(model);
     free(names);
     return code;
+}
+
+int lp_cmd_segment(int argc, char **argv)
+{
+    return segment(argc, argv, 0);
+}
+
+int lp_cmd_cellpose(int argc, char **argv)
+{
+    return segment(argc, argv, 1);
 }
