@@ -45,6 +45,7 @@ static int take(lp_running *r, lp_run_task *t)
                         r->npages == 1 ? "" : "s", r->o->page);
                 bad = 1;
             } else {
+                if (r->o->page_channels) r->npages = 1;
                 r->page = r->o->page ? r->o->page - 1 : 0;
                 int told = r->tiles ? r->tiles[r->next].pages : 1;
 

@@ -29,6 +29,7 @@ typedef struct {
     const char *savedir;            /* to say where results lie; NULL: beside the images */
     double pixel_nm;                /* instead of what the files say; 0: as they say */
     int page;                       /* 1 .. n of every file; 0: all */
+    int page_channels;              /* 1: a file's pages are the channels of one image */
     int save_tif, save_png, save_csv, save_overlay, save_outlines, save_txt, save_rois;
     int save_flows, save_h5, save_npy, ids;
     int save_star, save_box, save_cbox, save_topaz, save_geojson;
