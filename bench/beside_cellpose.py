@@ -54,7 +54,7 @@ def main():
 
         def lipopose(out, *more):
             start = time.time()
-            p = subprocess.run([o.program, "segment", "--quiet", "--no_overlay", "--json", "--model", o.model, "--backend",
+            p = subprocess.run([o.program, "segment", "--overwrite", "--quiet", "--no_overlay", "--json", "--model", o.model, "--backend",
                                 o.backend, "--precision", o.precision, "--savedir", out, *more, o.micrograph],
                                check=True, stdout=subprocess.PIPE, text=True)
             return time.time() - start, json.loads(p.stdout.splitlines()[0])

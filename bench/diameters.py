@@ -87,7 +87,7 @@ def main():
             got = {}
             for _ in range(args.rounds):
                 for program in programs:
-                    base = [os.path.abspath(program), 'segment', '--savedir', folder,
+                    base = [os.path.abspath(program), 'segment', '--overwrite', '--savedir', folder,
                             *args.option]
                     got.setdefault((program, 'one run'), []).append(
                         run([*base, '--diameters', args.diameters, image]))

@@ -18,7 +18,7 @@ began=$(date +%s)
 took=$(($(date +%s) - began))
 
 row() { # name model
-    "$lp" segment --quiet --no_overlay --model "$2" --diameter $diameter --savedir "$out/$1" "$out/judge"
+    "$lp" segment --overwrite --quiet --no_overlay --model "$2" --diameter $diameter --savedir "$out/$1" "$out/judge"
     "$lp" eval --truth "$out/judge/labels" --pred "$out/$1" >"$out/$1.txt"
     awk -v name="$1" '/^all particles/ { on = 1 }
         on && /IoU 0.50 / { p = $3; r = $4; f = $5; a = $6 }

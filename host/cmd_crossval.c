@@ -12,6 +12,7 @@
 #include "options.h"
 #include "settings.h"
 #include "train_options.h"
+#include "unet_cpu.h"
 
 typedef struct {
     lp_crossval_options o;
@@ -61,6 +62,8 @@ static lp_status check(args *a, int has_threshold, lp_diameters *d, char *out, l
         r->session.precision = LP_PRECISION_BF16;
     else
         return lp_fail(err, LP_EARG, "--precision %s: choose auto, fp32 or bf16", a->precision);
+    t->bf16 = r->session.precision == LP_PRECISION_BF16 ||
+              (r->session.precision == LP_PRECISION_AUTO && lp_unet_bf16_pays());
     if (r->session.gpu_device < 0)
         return lp_fail(err, LP_EARG, "--gpu_device %d: GPUs count from 0", r->session.gpu_device);
     r->session.backend = a->backend;
@@ -153,7 +156,7 @@ int lp_cmd_crossval(int argc, char **argv)
         {"resume", LP_OPT_ON, NULL, NULL, NULL}, /* it always does */
         {"backend", LP_OPT_STRING, &a.backend, "NAME", "to segment: auto, cpu or cuda"},
         {"gpu_device", LP_OPT_INT, &a.o.run.session.gpu_device, "N", "which GPU, from 0 (0)"},
-        {"precision", LP_OPT_STRING, &a.precision, "P", "to segment: auto, fp32 or bf16"},
+        {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
         {"threads", LP_OPT_INT, &t->threads, "N", "(all)"},
         {"json", LP_OPT_ON, &a.o.json, NULL, "crossval.json on standard output, no table"},
         {"quiet", LP_OPT_ON, &t->quiet, NULL, "only errors"},

@@ -444,7 +444,7 @@ static int segment(int argc, char **argv, int cellpose)
     name = a.model ? a.model : given ? given->model : NULL;
     if ((st = lp_inputs_find_model(name, &model, &err))) goto done;
     r->model = model;
-    r->model_name = name ? name : "emps (bundled)";
+    r->model_name = name ? name : LP_DEFAULT_MODEL " (bundled)";
     if ((st = lp_sha256_file(model, sha256, &err))) goto done;
     r->model_sha256 = sha256;
     if (a.diameters || given) fill_settings(&a, name, &now);

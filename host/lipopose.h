@@ -104,7 +104,7 @@ typedef struct {
 /* Cellpose's defaults; diameter 30. */
 lp_segment_options lp_segment_defaults(void);
 
-/* Seconds of a segmentation by stage. */
+/* Seconds of a segmentation by stage; cuda: by the clock of the device. */
 enum {
     LP_T_NORMALIZE,
     LP_T_RESIZE,

@@ -43,20 +43,16 @@ const char *lp_version(void)
 
 lp_segment_options lp_segment_defaults(void)
 {
-    lp_segment_options o = {
-        .diameter = 30,
-        .normalize = 1,
-        .norm_percentile = {1, 99},
-        .bsize = 224,
-        .tile_overlap = 0.1,
-        .resample = 1,
-        .interp = 1,
-        .flow_threshold = 0.4,
-        .max_size_fraction = 0.4,
-        .min_size = 15,
-    };
-
-    return o;
+    return (lp_segment_options){.diameter = 30,
+                                .normalize = 1,
+                                .norm_percentile = {1, 99},
+                                .bsize = 224,
+                                .tile_overlap = 0.1,
+                                .resample = 1,
+                                .interp = 1,
+                                .flow_threshold = 0.4,
+                                .max_size_fraction = 0.4,
+                                .min_size = 15};
 }
 
 static void release(shared *s)
@@ -124,12 +120,10 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
         first.s->be = NULL;
         goto done;
     }
-    first.s->open = (lp_backend_options){
-        .threads = first.s->threads,
-        .gpu_device = o.gpu_device,
-        .gpu_memory = o.gpu_memory,
-        .cudnn = cudnn,
-    };
+    first.s->open = (lp_backend_options){.threads = first.s->threads,
+                                         .gpu_device = o.gpu_device,
+                                         .gpu_memory = o.gpu_memory,
+                                         .cudnn = cudnn};
     if ((st = first.s->be->open(&first.s->open, &first.s->dev, err))) goto done;
     if ((st = lp_weights_open(model, &w, err))) goto done;
     if ((st = first.s->be->net_new(first.s->dev, w, o.precision, &first.s->net, &used, err)))

@@ -6,6 +6,8 @@ extern "C" {
 #include "scan.h"
 }
 
+#include "run_beyond.cuh"
+
 static const int THREADS = 256, WARPS = THREADS / 32;
 static const unsigned ALL = 0xffffffffu;
 
@@ -136,20 +138,6 @@ int lp_group_nodes_cuda(lp_group_node *d_node, uint64_t *d_offset, const lp_runs
                         d_offset, d_node, start, d_box, iou, *g)))
         return rc;
     return lp_scan_u64_cuda(d_offset, d_offset, g->n_nodes, rest, stream);
-}
-
-/* The first of the runs at .. end that ends beyond x of row y, or lies further down. */
-static __device__ uint64_t run_beyond(const lp_run *run, uint64_t at, uint64_t end, int y, int x)
-{
-    while (at < end) {
-        uint64_t mid = at + (end - at) / 2;
-
-        if (run[mid].y > y || (run[mid].y == y && run[mid].x1 > x))
-            end = mid;
-        else
-            at = mid + 1;
-    }
-    return at;
 }
 
 /* One warp per pair, its lanes over the runs of the mask with fewer of them. */

@@ -30,20 +30,30 @@ static __global__ void add_areas(lp_group_tally *tally, const lp_run *run, const
     if ((uint64_t)i < n_runs) atomicAdd(&tally[of[i]].area, (uint32_t)(run[i].x1 - run[i].x0));
 }
 
-/* One warp per run, as in the two below. Clears the claims (begin 1), or claims. */
+/* One warp per run. Its run and group, where that group is in this state; else 0. */
+static __device__ int run_of_warp(lp_run *u, uint32_t *g, uint32_t state,
+                                  const lp_group_tally *tally, const uint32_t *left,
+                                  const lp_run *run, const uint32_t *of, uint64_t n_runs)
+{
+    uint64_t i = (uint64_t)blockIdx.x * WARPS + (threadIdx.x >> 5);
+
+    if (!*left || i >= n_runs) return 0;
+    *g = of[i];
+    if (tally[*g].state != state) return 0;
+    *u = run[i];
+    return 1;
+}
+
+/* Clears the claims (begin 1), or claims. */
 static __global__ void claim(uint32_t *claims, const lp_group_tally *tally, const uint32_t *left,
                              const lp_run *run, const uint32_t *of, uint64_t n_runs, int Lx,
                              int begin)
 {
-    uint64_t i = (uint64_t)blockIdx.x * WARPS + (threadIdx.x >> 5);
     uint32_t *row, g;
     lp_run u;
     int x;
 
-    if (!*left || i >= n_runs) return;
-    g = of[i];
-    if (tally[g].state != OPEN) return;
-    u = run[i];
+    if (!run_of_warp(&u, &g, OPEN, tally, left, run, of, n_runs)) return;
     row = claims + (int64_t)u.y * Lx;
     for (x = u.x0 + (int)(threadIdx.x & 31); x < u.x1; x += 32) {
         if (begin)
@@ -57,16 +67,12 @@ static __global__ void look(lp_group_tally *tally, const uint32_t *claims, const
                             const uint32_t *left, const lp_run *run, const uint32_t *of,
                             uint64_t n_runs, int Lx)
 {
-    uint64_t i = (uint64_t)blockIdx.x * WARPS + (threadIdx.x >> 5);
     uint32_t g, free_px = 0;
     int64_t row;
     lp_run u;
     int x, blocked = 0;
 
-    if (!*left || i >= n_runs) return;
-    g = of[i];
-    if (tally[g].state != OPEN) return;
-    u = run[i];
+    if (!run_of_warp(&u, &g, OPEN, tally, left, run, of, n_runs)) return;
     row = (int64_t)u.y * Lx;
     for (x = u.x0 + (int)(threadIdx.x & 31); x < u.x1; x += 32) {
         blocked |= claims[row + x] != g;
@@ -107,15 +113,11 @@ static __global__ void decide(lp_group_tally *tally, uint32_t *left, uint32_t n)
 static __global__ void paint(uint32_t *masks, const lp_group_tally *tally, const uint32_t *left,
                              const lp_run *run, const uint32_t *of, uint64_t n_runs, int Lx)
 {
-    uint64_t i = (uint64_t)blockIdx.x * WARPS + (threadIdx.x >> 5);
     uint32_t *row, g;
     lp_run u;
     int x;
 
-    if (!*left || i >= n_runs) return;
-    g = of[i];
-    if (tally[g].state != NEW) return;
-    u = run[i];
+    if (!run_of_warp(&u, &g, NEW, tally, left, run, of, n_runs)) return;
     row = masks + (int64_t)u.y * Lx;
     for (x = u.x0 + (int)(threadIdx.x & 31); x < u.x1; x += 32)
         if (!row[x]) row[x] = g + 1;

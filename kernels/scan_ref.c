@@ -3,32 +3,28 @@
 
 #include <string.h>
 
+/* out may be in. */
+#define SCAN(T, out, in, n)                                                                        \
+    do {                                                                                           \
+        T sum_ = 0, v_;                                                                            \
+        int64_t i_;                                                                                \
+                                                                                                   \
+        for (i_ = 0; i_ < (n); i_++) {                                                             \
+            v_ = (in)[i_];                                                                         \
+            (out)[i_] = sum_;                                                                      \
+            sum_ += v_;                                                                            \
+        }                                                                                          \
+        (out)[n] = sum_;                                                                           \
+    } while (0)
+
 void lp_scan_u32_ref(uint32_t *out, const uint32_t *in, int64_t n)
 {
-    uint32_t sum = 0;
-    int64_t i;
-
-    for (i = 0; i < n; i++) {
-        uint32_t v = in[i];
-
-        out[i] = sum;
-        sum += v;
-    }
-    out[n] = sum;
+    SCAN(uint32_t, out, in, n);
 }
 
 void lp_scan_u64_ref(uint64_t *out, const uint64_t *in, int64_t n)
 {
-    uint64_t sum = 0;
-    int64_t i;
-
-    for (i = 0; i < n; i++) {
-        uint64_t v = in[i];
-
-        out[i] = sum;
-        sum += v;
-    }
-    out[n] = sum;
+    SCAN(uint64_t, out, in, n);
 }
 
 void lp_scan_list_ref(uint32_t *index, const uint32_t *offset, int64_t n)

@@ -11,6 +11,7 @@ extern "C" {
 }
 
 #include "row_runs.cuh"
+#include "run_beyond.cuh"
 
 static const int THREADS = 256, WARPS = THREADS / 32;
 
@@ -24,20 +25,6 @@ static __device__ void mark(uint16_t *v, int64_t row, int x0, int x1, int Lx)
 {
     add_at(v, row + x0, 1);
     if (x1 < Lx) add_at(v, row + x1, -1);
-}
-
-/* The first of the runs at .. end that ends beyond x of row y, or lies further down. */
-static __device__ uint64_t run_beyond(const lp_run *run, uint64_t at, uint64_t end, int y, int x)
-{
-    while (at < end) {
-        uint64_t mid = at + (end - at) / 2;
-
-        if (run[mid].y > y || (run[mid].y == y && run[mid].x1 > x))
-            end = mid;
-        else
-            at = mid + 1;
-    }
-    return at;
 }
 
 /* One warp per mask. */

@@ -39,6 +39,24 @@ static inline lp_merge_options options(lp_merge_method m, double t)
     return o;
 }
 
+/* What a merge makes of no layers, of empty ones, and of labels without pixels, by every method. */
+static inline void scenes_of_nothing(void (*check)(const lp_layers *s, const lp_merge_options *o))
+{
+    static uint32_t none[NPX];
+    int method;
+
+    for (method = 0; method < 3; method++) {
+        lp_layers *s = layers_new();
+        lp_merge_options o = options((lp_merge_method)method, NAN);
+
+        check(s, &o);
+        add(s, 30, none, 0);
+        add(s, 40, none, 3);
+        check(s, &o);
+        lp_layers_free(&s);
+    }
+}
+
 static inline lp_merged merge(const lp_layers *s, const lp_merge_options *o)
 {
     lp_merged m = {0};

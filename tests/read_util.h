@@ -3,38 +3,33 @@
 #define READ_UTIL_H
 
 #include "lp_test.h"
+#include "tmp_dir.h"
 
 #include "host/read.h"
 
-static char tmp_dir[512];
+static char *tmp_dir;
 
 static inline int make_tmp(void **state)
 {
-    const char *t = getenv("TMPDIR");
-
     (void)state;
-    snprintf(tmp_dir, sizeof tmp_dir, "%s/lp_read_XXXXXX", t && *t ? t : "/tmp");
-    return mkdtemp(tmp_dir) ? 0 : -1;
+    tmp_dir = lp_tmp_dir();
+    return 0;
 }
 
 static inline int drop_tmp(void **state)
 {
-    char cmd[600];
+    char cmd[1100];
 
     (void)state;
     snprintf(cmd, sizeof cmd, "rm -rf '%s'", tmp_dir);
+    free(tmp_dir);
     return system(cmd);
 }
 
-/* Path of a file in the temporary folder; static storage. */
+/* Path of a file in the temporary folder; static storage, four at a time. */
 static inline const char *tmp_path(const char *name)
 {
-    static char path[4][700];
-    static int k;
-
-    k = (k + 1) % 4;
-    snprintf(path[k], sizeof path[k], "%s/%s", tmp_dir, name);
-    return path[k];
+    return lp_tmp_path(tmp_dir, name);
 }
 
 static inline const char *write_file(const char *name, const void *bytes, size_t n)

@@ -268,27 +268,19 @@ static void gaps_and_levels(void **state)
     lp_layers_free(&s);
 }
 
+static void finds_nothing(const lp_layers *s, const lp_merge_options *o)
+{
+    lp_merged m = merge(s, o);
+
+    assert_int_equal(m.n, 0);
+    assert_non_null(m.particle);
+    lp_merged_free(&m);
+}
+
 static void nothing_found(void **state)
 {
-    static uint32_t lb[NPX];
-    int method;
-
     (void)state;
-    for (method = 0; method < 3; method++) {
-        lp_layers *s = layers_new();
-        lp_merge_options o = options((lp_merge_method)method, NAN);
-        lp_merged m = merge(s, &o);
-
-        assert_int_equal(m.n, 0);
-        assert_non_null(m.particle);
-        lp_merged_free(&m);
-        add(s, 30, lb, 0);
-        add(s, 40, lb, 3); /* labels without pixels */
-        m = merge(s, &o);
-        assert_int_equal(m.n, 0);
-        lp_merged_free(&m);
-        lp_layers_free(&s);
-    }
+    scenes_of_nothing(finds_nothing);
 }
 
 static void bad_options(void **state)

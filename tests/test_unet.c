@@ -4,7 +4,7 @@
 
 #include "lp_h5.h"
 #include "lp_test.h"
-#include "weights_make.h"
+#include "random_net.h"
 
 #include "host/onednn.h"
 #include "host/unet_cpu.h"
@@ -15,38 +15,6 @@
  * of the activations' size, which exceeds the outputs' where they nearly cancel. */
 #define TOL_FP32 1e-4
 #define TOL_BF16 8e-2
-
-/* A random network whose activations stay near 1. */
-static lp_weights *random_net(const int *nbase, int n)
-{
-    lp_weights *w = mk_weights(nbase, n, 3);
-    int i;
-    size_t k;
-
-    for (i = 0; i < w->n_tensors; i++) {
-        lp_tensor *t = &w->tensors[i];
-        float f = t->ndim == 4 ? 1 / sqrtf((float)(t->shape[1] * t->shape[2] * t->shape[3])) : 1;
-
-        for (k = 0; k < t->n; k++) {
-            t->data[k] *= f;
-            if (strstr(t->name, "running_var")) t->data[k] += 0.5f;
-        }
-    }
-    return w;
-}
-
-static float *noise(size_t n, unsigned seed)
-{
-    float *x = malloc(n * sizeof *x);
-    size_t i;
-
-    assert_non_null(x);
-    for (i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        x[i] = (float)(seed >> 8) / (1 << 23) - 1;
-    }
-    return x;
-}
 
 static lp_unet *new_net(const lp_weights *w, int bf16, int threads)
 {

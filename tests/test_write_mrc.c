@@ -1,39 +1,34 @@
 /* MRC files byte by byte: header fields by offset, samples of every mode, no file left
  * behind by a failure. */
-#include "lp_test.h"
+#include "tmp_dir.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 
 #include "host/write_mrc.h"
 
-static char dir[256];
+static char *dir;
 
 static int setup(void **state)
 {
-    const char *tmp = getenv("TMPDIR");
-
     (void)state;
-    snprintf(dir, sizeof dir, "%s/lp_mrc_XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    return mkdtemp(dir) ? 0 : -1;
+    dir = lp_tmp_dir();
+    return 0;
 }
 
 static int teardown(void **state)
 {
-    char path[300];
+    int left;
 
     (void)state;
-    snprintf(path, sizeof path, "%s/a.mrc", dir);
-    unlink(path);
-    return rmdir(dir); /* fails where a temporary file was left */
+    unlink(lp_tmp_path(dir, "a.mrc"));
+    left = lp_tmp_count(dir, NULL); /* temporary files */
+    lp_tmp_remove(dir);
+    return left;
 }
 
 static const char *a_mrc(void)
 {
-    static char path[300];
-
-    snprintf(path, sizeof path, "%s/a.mrc", dir);
-    return path;
+    return lp_tmp_path(dir, "a.mrc");
 }
 
 static uint8_t *slurp(const char *path, size_t want)
@@ -187,7 +182,7 @@ static void half_precision(void **state)
 
 static void failures_say_where(void **state)
 {
-    char path[300];
+    char path[1100];
     lp_image im;
     lp_err err;
 

@@ -3,9 +3,8 @@
 #ifndef LP_TEST_WEIGHTS_MAKE_H
 #define LP_TEST_WEIGHTS_MAKE_H
 
-#include "lp_test.h"
+#include "tmp_dir.h"
 
-#include <dirent.h>
 #include <zip.h>
 
 #include "weights/arch.h"
@@ -14,52 +13,31 @@
 #include "weights/weights.h"
 
 /* A folder that group set-up makes and tear-down removes with all files in it. */
-static char mk_folder[512];
+static char *mk_folder;
 
 static inline int mk_setup(void **state)
 {
-    const char *tmp = getenv("TMPDIR");
-
     (void)state;
-    snprintf(mk_folder, sizeof mk_folder, "%s/lp_weights_XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    return mkdtemp(mk_folder) ? 0 : -1;
+    mk_folder = lp_tmp_dir();
+    return 0;
 }
 
 static inline int mk_count_files(void)
 {
-    DIR *d = opendir(mk_folder);
-    struct dirent *e;
-    int n = 0;
-
-    assert_non_null(d);
-    while ((e = readdir(d))) n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-    closedir(d);
-    return n;
+    return lp_tmp_count(mk_folder, NULL);
 }
 
 static inline int mk_teardown(void **state)
 {
-    DIR *d = opendir(mk_folder);
-    struct dirent *e;
-    char path[1024];
-
     (void)state;
-    while (d && (e = readdir(d))) {
-        snprintf(path, sizeof path, "%s/%s", mk_folder, e->d_name);
-        unlink(path);
-    }
-    if (d) closedir(d);
-    return rmdir(mk_folder);
+    lp_tmp_remove(mk_folder);
+    return 0;
 }
 
+/* Static storage, four at a time. */
 static inline const char *mk_path(const char *name)
 {
-    static char path[4][1024];
-    static int k;
-    char *p = path[k = (k + 1) % 4];
-
-    snprintf(p, sizeof path[0], "%s/%s", mk_folder, name);
-    return p;
+    return lp_tmp_path(mk_folder, name);
 }
 
 static inline void mk_file(const char *path, const void *data, size_t n)

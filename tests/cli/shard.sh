@@ -132,6 +132,15 @@ check "one that hangs and is killed: the other does its image" test $? -eq 0
 check "one that hangs and is killed: done" grep -q "^1 image" "$tmp/out"
 says "one that hangs: said" "waiting for images that another process is working on"
 
+# Neither a network nor a home is needed.
+if unshare -n true 2>/dev/null; then
+    (unset HOME; exec unshare -n "$lp" segment --quiet --model "$model" $deep --savedir "$tmp/alone" "$in") 2>"$tmp/err"
+    check "without network and HOME: one image fails" test $? -eq 1
+    same "without network and HOME: the same bytes" "$tmp/alone"
+else
+    skip "without network" "may not leave it"
+fi
+
 # What killed runs leave is removed by the next, other files are not.
 d=$tmp/left
 mkdir -p "$d/.lipopose"

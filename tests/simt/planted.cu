@@ -184,3 +184,19 @@ int planted_launch(int *out, long blocks, int threads, long shared)
 {
     return LP_LAUNCH(count, blocks, threads, (size_t)shared, nullptr, out, (int)shared - 1);
 }
+
+/* Reads matrices whose rows are pitch bytes apart. */
+static __global__ void rows(int pitch)
+{
+    LP_SHARED(unsigned char, shared);
+    uint32_t r[4];
+
+    for (int i = threadIdx.x; i < 32 * pitch; i += 32) shared[i] = 0;
+    __syncwarp();
+    lp_ldmatrix_x4(r, shared + (int)threadIdx.x * pitch);
+}
+
+int planted_rows(int pitch)
+{
+    return LP_LAUNCH(rows, 1, 32, (size_t)32 * pitch, NULL, pitch);
+}

@@ -28,6 +28,9 @@ int planted_shuffle(int *out, int fault);
  * ldmatrix.trans from rows (layout 0) or from columns (layout 1). f16: binary16, else bfloat16. */
 int planted_product(float *d, const uint16_t *A, const uint16_t *B, int f16, int layout);
 
+/* Reads four matrices by ldmatrix, whose rows are pitch bytes apart. */
+int planted_rows(int pitch);
+
 /* out [n]: how often each of the warp operations gave something else than CUDA's manual says. */
 int planted_warp_operations(int *out);
 

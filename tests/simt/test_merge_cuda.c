@@ -228,20 +228,8 @@ static void on_a_card(void **state)
 
 static void nothing(void **state)
 {
-    static uint32_t lb[NPX];
-    int method;
-
     (void)state;
-    for (method = 0; method < 3; method++) {
-        lp_layers *s = layers_new();
-        lp_merge_options o = options((lp_merge_method)method, NAN);
-
-        same_merge(s, &o);
-        add(s, 30, lb, 0);
-        add(s, 40, lb, 3);
-        same_merge(s, &o);
-        lp_layers_free(&s);
-    }
+    scenes_of_nothing(same_merge);
 }
 
 /* Whichever allocation fails, it is said, and nothing is kept. */

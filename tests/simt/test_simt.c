@@ -184,6 +184,21 @@ static uint16_t bits(int v, int f16)
     return (uint16_t)((v < 0) << 15 | (e + 15) << 10 | ((u << (10 - e)) & 1023));
 }
 
+/* Rows of four matrices at a distance: in 8 different groups of 4 banks, or not. */
+static void bank_conflicts(void **state)
+{
+    static const int expected[][2] = {{16, 0}, {32, 4 * 4}, {48, 0}, {64, 4 * 6}, {128, 4 * 7}};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof expected / sizeof *expected; i++) {
+        long before = simt_bank_conflicts();
+
+        assert_int_equal(planted_rows(expected[i][0]), 0);
+        assert_int_equal(simt_bank_conflicts() - before, expected[i][1]);
+    }
+}
+
 static void matrix_product(void **state)
 {
     uint16_t A[256], B[128];
@@ -207,7 +222,6 @@ static void matrix_product(void **state)
                                  (double)d[m * 8 + n], sum);
                 }
         }
-    assert_true(simt_bank_conflicts() > 0); /* rows of 32 bytes, end to end */
 }
 
 static void limits(void **state)
@@ -228,9 +242,9 @@ static void limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shared_memory), cmocka_unit_test(asynchronous),
-        cmocka_unit_test(block_order),   cmocka_unit_test(barriers),
-        cmocka_unit_test(warps),         cmocka_unit_test(matrix_product),
-        cmocka_unit_test(limits)};
+        cmocka_unit_test(shared_memory),  cmocka_unit_test(asynchronous),
+        cmocka_unit_test(block_order),    cmocka_unit_test(barriers),
+        cmocka_unit_test(warps),          cmocka_unit_test(matrix_product),
+        cmocka_unit_test(bank_conflicts), cmocka_unit_test(limits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
