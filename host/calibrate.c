@@ -245,6 +245,7 @@ int lp_calibrate_run(const lp_inputs *in, const lp_run_options *options, const l
     if ((st = check_labels(in, &o, c->labels, &err))) goto done;
     first.save_tif = first.save_png = first.save_csv = first.save_overlay = 0;
     first.save_outlines = first.save_txt = first.save_rois = first.save_geojson = 0;
+    first.save_npy = 0;
     first.save_star = first.save_box = first.save_cbox = first.save_topaz = 0;
     first.no_summary = 1;
     first.keep_older = 1; /* the labels may be among it */

@@ -87,6 +87,15 @@ static int ends_with(const char *s, const char *end)
     return n > m && !strcmp(s + n - m, end);
 }
 
+/* The channels that Cellpose 1 to 3 builds its networks with. */
+static int has_cellpose_channels(const lp_weights *w)
+{
+    int i, same = w->n_nbase == 5;
+
+    for (i = 1; same && i < 5; i++) same = w->nbase[i] == 16 << i;
+    return same;
+}
+
 static void report(const lp_weights *w, const options *o, int to_torch)
 {
     struct stat sb;
@@ -98,6 +107,10 @@ static void report(const lp_weights *w, const options *o, int to_torch)
     printf(", %s, diam_mean %g, diam_labels %.1f%s, %.1f MB\n",
            o->half && !to_torch ? "float16" : "float32", w->diam_mean, w->diam_labels,
            w->size && !to_torch ? ", with size model" : "", bytes / 1e6);
+    if (to_torch && !has_cellpose_channels(w))
+        fprintf(stderr,
+                "lipopose: %s: Cellpose 1 to 3 only load networks of 32,64,128,256 channels\n",
+                o->out);
 }
 
 static lp_status convert(const options *o, lp_err *err)

@@ -18,8 +18,6 @@
 #include "segment_run.h"
 #include "../weights/sha256.h"
 
-#define AXES "axes are taken from the file; see --page, --chan and --all_channels"
-
 typedef struct {
     lp_run_options run;
     lp_inputs_options find;
@@ -27,7 +25,7 @@ typedef struct {
     const char *diameters, *method, *levels;
     const char *settings, *calibrate, *target, *settings_out, *shard;
     double threshold;
-    int all_channels, do_3d, help, version, verbose;
+    int channel_axis, z_axis, all_channels, do_3d, help, version, verbose;
     double stitch_threshold, gpu_memory;
 } args;
 
@@ -37,10 +35,34 @@ static int fail(lp_status st, const lp_err *err)
     return st == LP_EARG ? 2 : st == LP_EMISSING ? 3 : 1;
 }
 
+/* Axes are those of the file; what is open is whether its pages are sections or channels. */
+static lp_status check_axes(args *a, int seen_page, lp_err *err)
+{
+    lp_run_options *r = &a->run;
+
+    if (a->channel_axis < -1 || a->channel_axis == 1 || a->channel_axis > 2)
+        return lp_fail(err, LP_EARG,
+                       "--channel_axis %d: 0 (the pages of a file are channels), or 2 or -1 (a "
+                       "page has them)",
+                       a->channel_axis);
+    if (a->z_axis > 0 || a->z_axis < -1)
+        return lp_fail(err, LP_EARG, "--z_axis %d: only 0, sections are pages", a->z_axis);
+    if (a->channel_axis != 0) return LP_OK;
+    if (a->z_axis == 0 || seen_page)
+        return lp_fail(err, LP_EARG, "--channel_axis 0 and --%s: pages are channels or sections",
+                       seen_page ? "page" : "z_axis 0");
+    if (a->diameters || a->settings)
+        return lp_fail(err, LP_EARG, "--channel_axis 0: goes with one --diameter, not --%s",
+                       a->diameters ? "diameters" : "settings");
+    r->page_channels = 1;
+    return LP_OK;
+}
+
 static lp_status check(args *a, const lp_settings *set, int seen_lowhigh, int seen_page,
                        lp_err *err)
 {
     lp_segment_options *s = &a->run.segment;
+    lp_status st;
 
     if (a->do_3d)
         return lp_fail(err, LP_EARG,
@@ -50,6 +72,7 @@ static lp_status check(args *a, const lp_settings *set, int seen_lowhigh, int se
         return lp_fail(err, LP_EARG,
                        "--stitch_threshold: stitching sections is not supported yet; "
                        "leave it away to segment them one by one");
+    if ((st = check_axes(a, seen_page, err))) return st;
     if (a->all_channels) s->chan = -1;
     if (!a->backend) a->backend = "auto";
     a->run.session.backend = a->backend;
@@ -227,9 +250,16 @@ static lp_status take_shard(args *a, int one_file, lp_inputs *in, lp_err *err)
     return LP_OK;
 }
 
-int lp_cmd_segment(int argc, char **argv)
+static int segment(int argc, char **argv, int cellpose)
 {
-    args a = {.run = {.save_tif = 1, .save_csv = 1, .save_overlay = 1, .shard = {1, 1, NULL}}};
+    args a = {.run = {.save_tif = 1,
+                      .save_csv = 1,
+                      .save_overlay = 1,
+                      .save_npy = cellpose,
+                      .mean_diameter = cellpose,
+                      .shard = {1, 1, NULL}},
+              .channel_axis = -1,
+              .z_axis = -1};
     lp_segment_options *s = &a.run.segment;
     lp_run_options *r = &a.run;
     char **names = calloc((size_t)argc + 2, sizeof *names), *model = NULL;
@@ -259,6 +289,8 @@ int lp_cmd_segment(int argc, char **argv)
             {"pixel_nm", LP_OPT_DOUBLE, &r->pixel_nm, "NM", "pixel size, instead of the file's"},
             {"chan", LP_OPT_INT, &s->chan, "N", "0 grey (default), 1 red, 2 green, 3 blue"},
             {"chan2", LP_OPT_INT, &s->chan2, "N", "second channel: 0 none (default), 1, 2, 3"},
+            {"channel_axis", LP_OPT_INT, &a.channel_axis, "N",
+             "0: a file's pages are channels, not sections to segment one by one"},
             {"all_channels", LP_OPT_ON, &a.all_channels, NULL, "all channels as they are"},
             {"Model", LP_OPT_GROUP, NULL, NULL, NULL},
             {"model", LP_OPT_STRING, &a.model, "FILE", ".h5 or Cellpose .pth (default: bundled)"},
@@ -327,6 +359,7 @@ int lp_cmd_segment(int argc, char **argv)
             {"box_size", LP_OPT_INT, &r->box_size, "PX", "of boxes (from the particles)"},
             {"flip_y", LP_OPT_ON, &r->flip_y, NULL,
              "star, box, cbox: y from the last row, as RELION reads TIFF"},
+            {"save_npy", LP_OPT_ON, &r->save_npy, NULL, "NAME_seg.npy for Cellpose's GUI"},
             {"save_flows", LP_OPT_ON, &r->save_flows, NULL, "flows as TIFF"},
             {"save_h5", LP_OPT_ON, &r->save_h5, NULL, "masks, flows and cellprob as HDF5"},
             {"Runs", LP_OPT_GROUP, NULL, NULL, NULL},
@@ -339,7 +372,7 @@ int lp_cmd_segment(int argc, char **argv)
             {"help", LP_OPT_ON, &a.help, NULL, "this list"},
             /* Cellpose's, accepted without effect here. */
             {"verbose", LP_OPT_ON, &a.verbose, NULL, NULL},
-            {"no_npy", LP_OPT_ON, NULL, NULL, NULL},
+            {"no_npy", LP_OPT_OFF, &r->save_npy, NULL, NULL},
             {"use_gpu", LP_OPT_ON, NULL, NULL, NULL},
             {"version", LP_OPT_ON, &a.version, NULL, NULL},
             {"do_3D", LP_OPT_ON, &a.do_3d, NULL, NULL},
@@ -347,8 +380,7 @@ int lp_cmd_segment(int argc, char **argv)
             {"check_mkl", LP_OPT_ON, NULL, NULL, NULL},
             {"Zstack", LP_OPT_ON, NULL, NULL, NULL},
             {"anisotropy", LP_OPT_DOUBLE, NULL, NULL, NULL}, /* of --do_3D */
-            {"channel_axis", LP_OPT_REFUSED, NULL, AXES, NULL},
-            {"z_axis", LP_OPT_REFUSED, NULL, AXES, NULL},
+            {"z_axis", LP_OPT_INT, &a.z_axis, NULL, NULL},
             {"restore_type", LP_OPT_REFUSED, NULL, "image restoration is not supported", NULL},
             {"chan2_restore", LP_OPT_REFUSED, NULL, "image restoration is not supported", NULL},
             {"transformer", LP_OPT_REFUSED, NULL, "transformer models are not supported", NULL},
@@ -412,7 +444,7 @@ int lp_cmd_segment(int argc, char **argv)
     name = a.model ? a.model : given ? given->model : NULL;
     if ((st = lp_inputs_find_model(name, &model, &err))) goto done;
     r->model = model;
-    r->model_name = name ? name : "emps (bundled)";
+    r->model_name = name ? name : LP_DEFAULT_MODEL " (bundled)";
     if ((st = lp_sha256_file(model, sha256, &err))) goto done;
     r->model_sha256 = sha256;
     if (a.diameters || given) fill_settings(&a, name, &now);
@@ -437,4 +469,14 @@ done:
     free(model);
     free(names);
     return code;
+}
+
+int lp_cmd_segment(int argc, char **argv)
+{
+    return segment(argc, argv, 0);
+}
+
+int lp_cmd_cellpose(int argc, char **argv)
+{
+    return segment(argc, argv, 1);
 }

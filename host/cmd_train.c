@@ -104,7 +104,7 @@ int lp_cmd_train(int argc, char **argv)
         {"train_probs", LP_OPT_STRING, &o->probs, "FILE",
          "lines name,weight: how often each image is drawn (alike)"},
         {"train_size", LP_OPT_ON, &o->train_size, NULL,
-         "also a size model, for segment --diameter 0"},
+         "also a size model, for segment --diameter 0; with --n_epochs 0 nothing else"},
         {"no_rescale", LP_OPT_ON, &no_rescale, NULL, "keep the images' scale"},
         {"seed", LP_OPT_INT, &a.seed, "S", "same seed and threads, same model (0)"},
         {"Run", LP_OPT_GROUP, NULL, NULL, NULL},

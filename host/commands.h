@@ -8,6 +8,9 @@
 #include "status.h"
 
 int lp_cmd_segment(int argc, char **argv);
+/* The same for a command line of `cellpose` (argv[0] is the program), with two of its defaults:
+ * _seg.npy is written, and --diameter 0 is the training's with a model that cannot estimate one. */
+int lp_cmd_cellpose(int argc, char **argv);
 int lp_cmd_gather(int argc, char **argv);
 int lp_cmd_merge(int argc, char **argv);
 int lp_cmd_view(int argc, char **argv);

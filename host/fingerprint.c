@@ -10,10 +10,11 @@
 
 lp_status lp_fingerprint(const lp_run_options *o, char *hex, lp_err *err)
 {
-    const int flags[] = {o->save_tif,      o->save_png,   o->save_csv,    o->save_overlay,
-                         o->save_outlines, o->save_txt,   o->save_rois,   o->save_flows,
-                         o->save_h5,       o->ids,        o->save_star,   o->save_box,
-                         o->save_cbox,     o->save_topaz, o->save_geojson};
+    const int flags[] = {o->save_tif,      o->save_png,   o->save_csv,     o->save_overlay,
+                         o->save_outlines, o->save_txt,   o->save_rois,    o->save_flows,
+                         o->save_h5,       o->ids,        o->save_star,    o->save_box,
+                         o->save_cbox,     o->save_topaz, o->save_geojson, o->save_npy,
+                         o->page_channels};
     const lp_merge_options *m = &o->merge;
     const double numbers[] = {o->segment.diameter, o->pixel_nm,   m->sigma, m->iou,
                               m->outline,          m->flow_weight};

@@ -12,8 +12,6 @@
 #include "read.h"
 #include "shard.h"
 
-#define DEFAULT_MODEL "emps"
-
 /* Endings of stems that a segmentation, ours or Cellpose's, writes beside its images. */
 static const char *const written[] = {"_cp_masks", "_masks",   "_overlay",   "_flows",
                                       "_flows_0",  "_flows_1", "_flows_2",   "_cellprob",
@@ -358,7 +356,7 @@ lp_status lp_inputs_find_model(const char *name, char **path, lp_err *err)
 {
     char exe[PATH_MAX], *slash, *found = NULL;
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    const char *given = name && *name ? name : DEFAULT_MODEL;
+    const char *given = name && *name ? name : LP_DEFAULT_MODEL;
 
     exe[n > 0 ? n : 0] = 0;
     if ((slash = strrchr(exe, '/'))) *slash = 0;

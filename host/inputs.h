@@ -42,9 +42,11 @@ void lp_inputs_keep(lp_inputs *in, int index, int count);
  * where it cannot be written to. */
 lp_status lp_inputs_make_folder(const char *path, lp_err *err);
 
+#define LP_DEFAULT_MODEL "lnp-small"
+
 /* The file of a model given by path or name: the path itself if it exists, else NAME or NAME.h5
  * in $LIPOPOSE_MODELS, the bundled models, $CELLPOSE_LOCAL_MODELS_PATH and ~/.cellpose/models.
- * NULL is the bundled default. *path is the caller's, to free(). LP_EMISSING names the places. */
+ * NULL is LP_DEFAULT_MODEL. *path is the caller's, to free(). LP_EMISSING names the places. */
 lp_status lp_inputs_find_model(const char *name, char **path, lp_err *err);
 
 #endif

@@ -95,7 +95,7 @@ int main(int argc, char **argv)
     if (!strncmp(argv[1], "--", 2)) {
         for (i = 1; i < (size_t)argc; i++)
             if (!strcmp(argv[i], "--train")) return lp_cmd_train(argc, argv);
-        return lp_cmd_segment(argc, argv);
+        return lp_cmd_cellpose(argc, argv);
     }
     if (!stat(argv[1], &s))
         fprintf(stderr, "lipopose: which command for %s? Try: lipopose segment %s\n", argv[1],

@@ -26,22 +26,14 @@ static void stretch(uint8_t *out, int copies, const float *image, int64_t n, flo
     }
 }
 
-/* 1 where pixel (y, x) of label a lies within t pixels of something else along x or y, or,
- * for t > 1, has another label at a corner. `outside`: what counts beyond the image. */
-static int on_outline(const lp_labels *lb, int y, int x, uint32_t a, int t, int outside)
+int lp_overlay_on_outline(const lp_labels *lb, int y, int x, int t)
 {
-    const uint32_t *p = lb->data + (size_t)y * lb->Lx + x;
+    const uint32_t *p = lb->data + (size_t)y * lb->Lx + x, a = *p;
     ptrdiff_t s = lb->Lx;
     int k;
 
     for (k = 1; k <= t; k++) {
-        if (x < k || y < k || x + k >= lb->Lx || y + k >= lb->Ly) {
-            if (outside) return 1;
-            if ((x >= k && p[-k] != a) || (x + k < lb->Lx && p[k] != a) ||
-                (y >= k && p[-k * s] != a) || (y + k < lb->Ly && p[k * s] != a))
-                return 1;
-            continue;
-        }
+        if (x < k || y < k || x + k >= lb->Lx || y + k >= lb->Ly) return 1;
         if (p[-k] != a || p[k] != a || p[-k * s] != a || p[k * s] != a) return 1;
         if (k < t &&
             (p[-k - k * s] != a || p[k - k * s] != a || p[k * s - k] != a || p[k * s + k] != a))
@@ -71,7 +63,7 @@ static lp_status draw_outlines(lp_rgb *out, const lp_labels *lb, int t, lp_err *
         int x;
 
         for (x = 0; x < lb->Lx; x++)
-            if (d[x] && on_outline(lb, y, x, d[x], t, 1))
+            if (d[x] && lp_overlay_on_outline(lb, y, x, t))
                 memcpy(o + 3 * (size_t)x, lp_palette[colour[lp_label_index_find(&ix, d[x])]], 3);
     }
 done:
@@ -329,8 +321,7 @@ lp_status lp_overlay_outlines(const float *image, const lp_labels *lb, lp_rgb *o
         for (x = 0; x < lb->Lx; x++) {
             size_t i = (size_t)y * lb->Lx + x;
 
-            if (lb->data[i] && on_outline(lb, y, x, lb->data[i], 1, 0))
-                memcpy(rgb.data + 3 * i, red, 3);
+            if (lb->data[i] && lp_overlay_on_outline(lb, y, x, 1)) memcpy(rgb.data + 3 * i, red, 3);
         }
     *out = rgb;
     return LP_OK;

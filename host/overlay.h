@@ -39,8 +39,12 @@ lp_status lp_overlay_draw(const float *image, const lp_labels *lb, const lp_part
                           const lp_overlay_opts *opts, lp_rgb *out, lp_err *err);
 
 /* Cellpose's outlines picture (save_outlines): 1st to 99th percentile, outlines one pixel
- * wide in pure red, nothing along the image's border, no text. */
+ * wide in pure red, also along the image's border, no text. */
 lp_status lp_overlay_outlines(const float *image, const lp_labels *lb, lp_rgb *out, lp_err *err);
+
+/* 1 where pixel (y, x) lies within t pixels of something else than its label, or of the image's
+ * border, along x or y, or, for t > 1, has another label at a corner. */
+int lp_overlay_on_outline(const lp_labels *lb, int y, int x, int t);
 
 void lp_rgb_free(lp_rgb *rgb);
 

@@ -133,6 +133,45 @@ lp_status lp_read_image(const char *path, int page, lp_image *im, lp_err *err)
     return st;
 }
 
+lp_status lp_read_channels(const char *path, lp_image *out, lp_err *err)
+{
+    lp_image im = {0}, one = {0};
+    int npages, p;
+    size_t n;
+    lp_status st;
+
+    if ((st = lp_read_count(path, &npages, err))) return st;
+    if (npages == 1) return lp_read_image(path, 0, out, err);
+    if (npages > LP_MAX_CHANNELS)
+        return lp_fail(err, LP_EFORMAT, "%s: %d pages are too many channels (at most %d)", path,
+                       npages, LP_MAX_CHANNELS);
+    for (p = 0; p < npages; p++) {
+        if ((st = lp_read_image(path, p, &one, err))) goto done;
+        if (p == 0) {
+            if ((st = lp_image_new(&im, npages, one.Ly, one.Lx, err))) goto done;
+            im.pixel_nm = one.pixel_nm;
+            im.npages = 1;
+        }
+        if (one.nchan != 1 || one.Ly != im.Ly || one.Lx != im.Lx) {
+            st = lp_fail(err, LP_EFORMAT,
+                         "%s: pages cannot be channels of one image: page %d has %d x %d pixels "
+                         "and %d channels, the first one %d x %d",
+                         path, p + 1, one.Lx, one.Ly, one.nchan, im.Lx, im.Ly);
+            goto done;
+        }
+        n = (size_t)im.Ly * (size_t)im.Lx;
+        memcpy(im.data + (size_t)p * n, one.data, n * sizeof *im.data);
+        im.replaced += one.replaced;
+        lp_image_free(&one);
+    }
+    *out = im;
+    memset(&im, 0, sizeof im);
+done:
+    lp_image_free(&one);
+    lp_image_free(&im);
+    return st;
+}
+
 lp_status lp_read_labels(const char *path, lp_labels *lb, lp_err *err)
 {
     lp_bytes *b = NULL;

@@ -29,6 +29,11 @@ lp_status lp_read_size(const char *path, int page, int *npages, int *Ly, int *Lx
  * (0 where there are none) and are counted in im->replaced; so do samples beyond float32. */
 lp_status lp_read_image(const char *path, int page, lp_image *im, lp_err *err);
 
+/* Reads all pages of the file as the channels of one image, in their order; a file of one page as
+ * lp_read_image does. Pages must be of one size and have one channel each, LP_MAX_CHANNELS of them
+ * at most, else LP_EFORMAT. The pixel size is the first page's. */
+lp_status lp_read_channels(const char *path, lp_image *im, lp_err *err);
+
 /* Reads a label image (first page of a TIFF, or a PNG): one channel of whole
  * numbers 0 .. 2^32-1. Anything else is LP_EFORMAT. */
 lp_status lp_read_labels(const char *path, lp_labels *lb, lp_err *err);

@@ -21,6 +21,7 @@
 #include "write_outlines.h"
 #include "write_png.h"
 #include "write_run.h"
+#include "write_seg.h"
 
 /* base + suffix into path, remembered in res. */
 static lp_status name_output(const char *base, const char *suffix, char *path, lp_results *res,
@@ -98,6 +99,24 @@ static lp_status write_outlines(const char *path, const float *plane, const lp_l
 
     if (!st) st = lp_write_png(path, rgb.data, rgb.Ly, rgb.Lx, 3, 8, err);
     lp_rgb_free(&rgb);
+    return st;
+}
+
+static lp_status write_seg(const char *path, const char *image, const lp_labels *masks,
+                           const float *flows, const float *cellprob, const lp_results *res,
+                           const lp_run_options *o, lp_err *err)
+{
+    char *whole = realpath(image, NULL); /* as for write_h5 */
+    lp_seg_file f = {.image = whole ? whole : image,
+                     .masks = masks,
+                     .chan = o->segment.chan,
+                     .chan2 = o->segment.chan2,
+                     .diameter = res->diameter,
+                     .flows = flows,
+                     .cellprob = cellprob};
+    lp_status st = lp_write_seg(path, &f, err);
+
+    free(whole);
     return st;
 }
 
@@ -247,7 +266,7 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     if (many) {
         WRITE(many->layers, LP_RUN_ENDING,
               write_h5(path, image, page, &masks, NULL, NULL, many->layers, &res, o, err));
-    } else if (o->save_flows || o->save_h5) {
+    } else if (o->save_flows || o->save_h5 || o->save_npy) {
         if ((st = at_image_size(seg->flows, 2, seg, &own_flows, &flows, err))) goto done;
         WRITE(o->save_flows, "_flows_cp_masks.tif",
               lp_write_flows_rgb(path, flows, seg->Ly, seg->Lx, err));
@@ -256,6 +275,8 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
         WRITE(o->save_h5, LP_RUN_ENDING,
               write_h5(path, image, page, &masks, flows, cellprob, NULL, &res, o, err));
     }
+    WRITE(o->save_npy, "_seg.npy",
+          write_seg(path, image, &masks, flows, many ? NULL : cellprob, &res, o, err));
     WRITE(o->save_overlay && plane, "_overlay.png",
           write_overlay(path, plane, &masks, &res, o, err));
     /* Last: who finds the table finds the rest. */

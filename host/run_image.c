@@ -126,7 +126,9 @@ static int try_image(lp_run_worker *w, const lp_run_task *t, const char *base, i
     lp_progress_image_start(r->progress, x->path);
     so.on_tiles = on_tiles;
     so.user = w;
-    if ((st = lp_read_image(x->path, t->page, &im, &err))) goto done;
+    st = r->o->page_channels ? lp_read_channels(x->path, &im, &err)
+                             : lp_read_image(x->path, t->page, &im, &err);
+    if (st) goto done;
     read = omp_get_wtime() - start;
     if (r->o->pixel_nm > 0) im.pixel_nm = r->o->pixel_nm;
     st = lp_run_many(r->o)

@@ -15,7 +15,7 @@ static lp_run_tiles count(const lp_session *s, const char *path, const lp_run_op
     lp_err err;
 
     if (lp_read_size(path, o->page ? o->page - 1 : 0, &pages, &Ly, &Lx, &err)) return t;
-    if (!o->page) t.pages = pages;
+    if (!o->page && !o->page_channels) t.pages = pages;
     if (o->auto_diameters || (!o->n_diameters && !(so->diameter > 0))) return t;
     if (lp_diameters_tiles(s, so, o->n_diameters ? o->diameters : &so->diameter,
                            o->n_diameters ? o->n_diameters : 1, Ly, Lx, &t.tiles, &err))

@@ -23,6 +23,7 @@ int lp_run_workers(const lp_inputs *in, const lp_run_options *o, int threads, do
             lp_read_image(in->item[i].path, 0, &im, &err))
             memset(&im, 0, sizeof im);
     if (!im.data) return 1;
+    if (o->page_channels) pages = 1;
     for (i = 0; i < o->n_diameters; i++)
         if (i == 0 || o->diameters[i] < d) d = o->diameters[i];
     if (o->auto_diameters) d = lp_pilot_limit(diam_mean, unknown, im.Ly, im.Lx).min;

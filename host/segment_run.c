@@ -58,6 +58,7 @@ static int take(lp_running *r, lp_run_task *t)
                         r->npages == 1 ? "" : "s", r->o->page);
                 bad = beyond = 1;
             } else {
+                if (r->o->page_channels) r->npages = 1;
                 r->page = r->o->page ? r->o->page - 1 : 0;
                 int told = r->tiles ? r->tiles[r->next].pages : 1;
 
@@ -196,8 +197,10 @@ static void tell_total(lp_running *r, const lp_session *s)
     lp_progress_add_total(r->progress, pages, tiles);
 }
 
-int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
+int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
 {
+    lp_run_options own = *given;
+    const lp_run_options *o = &own;
     lp_running r = {.in = in, .o = o, .started = omp_get_wtime()};
     lp_session_options so = o->session;
     int threads = so.threads > 0 ? so.threads : lp_machine_threads(), n, i, nw = 0, code = 0;
@@ -226,6 +229,15 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *o)
     }
     nw = n;
     if ((st = lp_session_open(o->model, &so, &w[0].session, &err))) goto done;
+    if (o->mean_diameter && o->segment.diameter == 0 && !lp_run_many(o) &&
+        !lp_session_has_size_model(w[0].session)) {
+        own.segment.diameter = lp_session_diam_labels(w[0].session);
+        if (!o->quiet)
+            fprintf(stderr,
+                    "lipopose: the model has no size model to estimate diameters: %g px, the mean "
+                    "of its training, for all images\n",
+                    own.segment.diameter);
+    }
     if ((st = lp_run_options_try(w[0].session, &o->segment, lp_run_many(o), &err))) goto done;
     for (i = 1; i < n && !st; i++) st = lp_session_share(w[0].session, &w[i].session, &err);
     if (st) goto done;

@@ -20,16 +20,18 @@ typedef struct {
     lp_segment_options segment; /* on_tiles and user are not used */
     const double *diameters;    /* [n_diameters] px; n_diameters 0: segment.diameter alone */
     int n_diameters;
-    int auto_diameters;             /* 1: many, chosen from each image (lp_segment_auto) */
-    lp_merge_options merge;         /* of several diameters */
+    int mean_diameter;      /* 1: without a size model, diameter 0 is the mean of the training's */
+    int auto_diameters;     /* 1: many, chosen from each image (lp_segment_auto) */
+    lp_merge_options merge; /* of several diameters */
     const char *model, *model_name; /* file, and what to call it in results */
     const char *model_sha256;       /* may be NULL */
     lp_session_options session;     /* threads: of the whole run */
     const char *savedir;            /* to say where results lie; NULL: beside the images */
     double pixel_nm;                /* instead of what the files say; 0: as they say */
     int page;                       /* 1 .. n of every file; 0: all */
+    int page_channels;              /* 1: a file's pages are the channels of one image */
     int save_tif, save_png, save_csv, save_overlay, save_outlines, save_txt, save_rois;
-    int save_flows, save_h5, ids;
+    int save_flows, save_h5, save_npy, ids;
     int save_star, save_box, save_cbox, save_topaz, save_geojson;
     int box_size, flip_y; /* of coordinates: write_coords.h */
     const char *settings; /* fingerprint.h; NULL: no records, nothing is skipped (done.h) */

@@ -23,6 +23,7 @@ static const char *const shared[] = {"_cp_masks.tif",
                                      ".box",
                                      ".cbox",
                                      "_topaz.txt",
+                                     "_seg.npy",
                                      "_flows_cp_masks.tif",
                                      "_dP_cp_masks.tif",
                                      NULL};

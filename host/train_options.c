@@ -52,12 +52,14 @@ static lp_status parse_nbase(const char *s, lp_train_options *o, lp_err *err)
 lp_status lp_train_options_check(lp_train_options *o, const char *nbase, int seed, lp_err *err)
 {
     double rate = isnan(o->learning_rate) ? (o->optim.sgd ? 0.2 : 0.005) : o->learning_rate;
+    /* A size model alone needs no epoch. */
+    int least = o->train_size && !(o->model && !strcmp(o->model, "none")) ? 0 : 1;
     const struct {
         const char *name;
         double v, lo, hi;
     } ranges[] = {{"learning_rate", rate, 0, 1e3},
                   {"weight_decay", o->optim.weight_decay, 0, 1e3},
-                  {"n_epochs", o->n_epochs, 1, 1e6},
+                  {"n_epochs", o->n_epochs, least, 1e6},
                   {"batch_size", o->batch_size, 1, 1024},
                   {"bsize", o->bsize, 16, 4096},
                   {"nimg_per_epoch", o->nimg_per_epoch, 0, 1e8},

@@ -105,8 +105,8 @@ static lp_status save_model(run *r, const char *path, lp_err *err)
     lp_status st = r->be->get(r->trainer, err);
 
     if (!st) st = lp_weights_save(r->w, path, 0, err);
-    if (!st) st = lp_train_curve_csv(r->csv, &r->p, r->o->learning_rate, err);
-    if (!st) st = lp_train_curve_png(r->png, &r->p, err);
+    if (!st && r->p.n_epochs) st = lp_train_curve_csv(r->csv, &r->p, r->o->learning_rate, err);
+    if (!st && r->p.n_epochs) st = lp_train_curve_png(r->png, &r->p, err);
     return st;
 }
 
@@ -299,16 +299,22 @@ static lp_status describe(run *r, const char *from, const char *sha, lp_err *err
 {
     const char *slash = strrchr(from, '/');
     lp_weights *w = r->w;
-    char text[600];
+    char text[1200];
     int i;
 
-    snprintf(text, sizeof text,
-             "lipopose train " LP_VERSION
-             ": from %.200s, %d images, %lld particles, %d epochs of %d crops, %s, learning rate "
-             "%g%s, seed %llu",
-             slash ? slash + 1 : from, r->train.n, (long long)r->train.n_particles, r->o->n_epochs,
-             r->per_epoch, r->o->optim.sgd ? "SGD" : "AdamW", r->o->learning_rate,
-             r->o->bf16 ? ", bf16" : "", (unsigned long long)r->o->seed);
+    if (!r->o->n_epochs) /* only a size model: the network stays what it was */
+        snprintf(text, sizeof text,
+                 "%.900s; size model of lipopose train " LP_VERSION ": %d images", w->source,
+                 r->train.n);
+    else
+        snprintf(
+            text, sizeof text,
+            "lipopose train " LP_VERSION
+            ": from %.200s, %d images, %lld particles, %d epochs of %d crops, %s, learning rate "
+            "%g%s, seed %llu",
+            slash ? slash + 1 : from, r->train.n, (long long)r->train.n_particles, r->o->n_epochs,
+            r->per_epoch, r->o->optim.sgd ? "SGD" : "AdamW", r->o->learning_rate,
+            r->o->bf16 ? ", bf16" : "", (unsigned long long)r->o->seed);
     free(w->source);
     free(w->source_sha256);
     w->source = strdup(text);
@@ -318,6 +324,7 @@ static lp_status describe(run *r, const char *from, const char *sha, lp_err *err
         w->licence = strdup(r->o->licence);
     }
     if (!w->source || !w->source_sha256 || !w->licence) return lp_fail_mem(err, "weights", 600);
+    if (!r->o->n_epochs) return LP_OK;
     w->diam_labels = (float)r->train.diam_labels;
     memcpy(w->diam_range, r->train.diam_range, sizeof w->diam_range);
     for (i = 0; i < w->n_tensors; i++)
@@ -368,8 +375,8 @@ static lp_status allocate(run *r, lp_err *err)
     r->each = malloc((size_t)o->batch_size * sizeof *r->each);
     r->order = malloc(most * sizeof *r->order);
     r->p.n_epochs = o->n_epochs;
-    r->p.train_loss = malloc((size_t)o->n_epochs * sizeof(double));
-    r->p.test_loss = malloc((size_t)o->n_epochs * sizeof(double));
+    r->p.train_loss = malloc(((size_t)o->n_epochs + 1) * sizeof(double));
+    r->p.test_loss = malloc(((size_t)o->n_epochs + 1) * sizeof(double));
     if (!r->x || !r->target || !r->each || !r->order || !r->p.train_loss || !r->p.test_loss)
         return lp_fail_mem(err, "training", 8.0 * (double)plane * o->batch_size);
     for (i = 0; i < o->n_epochs; i++) r->p.train_loss[i] = r->p.test_loss[i] = NAN;

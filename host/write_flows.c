@@ -1,33 +1,27 @@
 #include "write_flows.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "sample_range.h"
 #include "write_tiff.h"
 
 /* mag 0..255 times the cosine of the hue angle, brought to 0..1. */
-static uint16_t channel(double mag, double cosine)
+static uint8_t channel(double mag, double cosine)
 {
     double v = mag * (cosine + 1) / 2;
 
-    return (uint16_t)(257 * (v <= 0 ? 0 : v >= 255 ? 255 : (int)v));
+    return (uint8_t)(v <= 0 ? 0 : v >= 255 ? 255 : v);
 }
 
-lp_status lp_write_flows_rgb(const char *path, const float *flows, int Ly, int Lx, lp_err *err)
+lp_status lp_flows_rgb(const float *flows, int Ly, int Lx, uint8_t *rgb, lp_err *err)
 {
     const double half_sqrt3 = 0.86602540378443864676;
-    lp_tiff_desc d = {.npages = 1, .Ly = Ly, .Lx = Lx, .nsamples = 3, .bits = 16, .deflate = 1};
     int64_t n = (int64_t)Ly * Lx, i;
-    uint16_t *rgb = malloc((size_t)n * 3 * sizeof *rgb);
     float *mag = malloc((size_t)n * sizeof *mag), lo = 0, hi = 0;
     lp_status st;
 
-    if (!rgb || !mag) {
-        st = lp_fail_mem(err, path, 10.0 * (double)n);
-        goto done;
-    }
+    if (!mag) return lp_fail_mem(err, "picture of flows", 4.0 * (double)n);
 #pragma omp parallel for
     for (i = 0; i < n; i++) mag[i] = sqrtf(flows[i] * flows[i] + flows[n + i] * flows[n + i]);
     if ((st = lp_sample_range(mag, (size_t)n, 1, 99, &lo, &hi, err))) goto done;
@@ -43,10 +37,29 @@ lp_status lp_write_flows_rgb(const char *path, const float *flows, int Ly, int L
         rgb[3 * i + 1] = channel(m, -0.5 * c - half_sqrt3 * q);
         rgb[3 * i + 2] = channel(m, -0.5 * c + half_sqrt3 * q);
     }
-    st = lp_write_tiff(path, rgb, &d, err);
 done:
     free(mag);
+    return st;
+}
+
+lp_status lp_write_flows_rgb(const char *path, const float *flows, int Ly, int Lx, lp_err *err)
+{
+    lp_tiff_desc d = {.npages = 1, .Ly = Ly, .Lx = Lx, .nsamples = 3, .bits = 16, .deflate = 1};
+    int64_t n = (int64_t)Ly * Lx * 3, i;
+    uint16_t *wide = malloc((size_t)n * sizeof *wide);
+    uint8_t *rgb = malloc((size_t)n);
+    lp_status st;
+
+    if (!rgb || !wide) {
+        st = lp_fail_mem(err, path, 3.0 * (double)n);
+        goto done;
+    }
+    if ((st = lp_flows_rgb(flows, Ly, Lx, rgb, err))) goto done;
+    for (i = 0; i < n; i++) wide[i] = (uint16_t)(257 * rgb[i]);
+    st = lp_write_tiff(path, wide, &d, err);
+done:
     free(rgb);
+    free(wide);
     return st;
 }
 

@@ -4,7 +4,9 @@
 #include "host/read_bytes.h"
 #include "host/write_masks.h"
 #include "host/write_mrc.h"
+#include "host/write_tiff.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <tiffio.h>
@@ -279,6 +281,52 @@ static void sizes(void **state)
                      LP_EIO);
 }
 
+/* Pages as channels of one image. */
+static void channels(void **state)
+{
+    static const float v[4][2][3] = {{{1, 2, 3}, {4, 5, 6}},
+                                     {{7, 8, 9}, {0, NAN, -1}},
+                                     {{9, 9, 9}, {8, 8, 8}},
+                                     {{0, 0, 0}, {1, 1, 1}}};
+    lp_tiff_desc d = {.npages = 2, .Ly = 2, .Lx = 3, .nsamples = 1, .bits = 32, .is_float = 1};
+    static const float many[17];
+    const char *path = tmp_path("channels.tif");
+    lp_image im = {0}, one = {0};
+    lp_err err;
+
+    (void)state;
+    assert_int_equal(lp_write_tiff(path, v, &d, NULL), LP_OK);
+    assert_int_equal(lp_read_channels(path, &im, NULL), LP_OK);
+    assert_int_equal(im.nchan, 2);
+    assert_true(im.Ly == 2 && im.Lx == 3 && im.replaced == 1 && im.npages == 1);
+    assert_memory_equal(im.data, v[0], sizeof v[0]);
+    assert_memory_equal(im.data + 6, v[1][0], sizeof v[1][0]);
+    lp_image_free(&im);
+    /* A file of one page keeps the channels that it has. */
+    d.npages = 1;
+    d.nsamples = 3;
+    assert_int_equal(lp_write_tiff(path, v, &d, NULL), LP_OK);
+    assert_int_equal(lp_read_image(path, 0, &one, NULL), LP_OK);
+    assert_int_equal(lp_read_channels(path, &im, NULL), LP_OK);
+    assert_int_equal(im.nchan, 3);
+    assert_memory_equal(im.data, one.data, 3 * 6 * sizeof(float));
+    lp_image_free(&one);
+    lp_image_free(&im);
+    /* What cannot be channels leaves the result alone. */
+    d.npages = 2;
+    d.Ly = 1;
+    d.nsamples = 3;
+    assert_int_equal(lp_write_tiff(path, v, &d, NULL), LP_OK);
+    assert_int_equal(lp_read_channels(path, &im, &err), LP_EFORMAT);
+    assert_non_null(strstr(err.msg, "page 1 has"));
+    d = (lp_tiff_desc){.npages = 17, .Ly = 1, .Lx = 1, .nsamples = 1, .bits = 32, .is_float = 1};
+    assert_int_equal(lp_write_tiff(path, many, &d, NULL), LP_OK);
+    assert_int_equal(lp_read_channels(path, &im, &err), LP_EFORMAT);
+    assert_non_null(strstr(err.msg, "at most 16"));
+    assert_int_equal(lp_read_channels(tmp_path("none.tif"), &im, &err), LP_EIO);
+    assert_null(im.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,7 +334,7 @@ int main(void)
         cmocka_unit_test(no_permission), cmocka_unit_test(other_formats),
         cmocka_unit_test(names),         cmocka_unit_test(threads),
         cmocka_unit_test(packed_tiff),   cmocka_unit_test(read_after_error),
-        cmocka_unit_test(sizes),
+        cmocka_unit_test(sizes),         cmocka_unit_test(channels),
     };
     return cmocka_run_group_tests_name("read", tests, make_tmp, drop_tmp);
 }

@@ -74,7 +74,7 @@ seg 0 "--quiet" --quiet --savedir "$tmp/p5" "$tmp/a.png"
 check "--quiet says nothing" test ! -s "$tmp/err" -a ! -s "$tmp/out"
 
 # The same bytes, always.
-all="--save_png --save_outlines --save_txt --save_rois --save_flows --save_h5 --ids --save_geojson --save_star --save_box --save_cbox --save_topaz"
+all="--save_npy --save_png --save_outlines --save_txt --save_rois --save_flows --save_h5 --ids --save_geojson --save_star --save_box --save_cbox --save_topaz"
 seg 0 "1 thread" $all --threads 1 --savedir "$tmp/d1" "$tmp/a.png" "$tmp/b.png" "$tmp/c.tif"
 sums "$tmp/d1" >"$tmp/ref"
 for t in 2 3 7; do

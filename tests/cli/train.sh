@@ -95,6 +95,8 @@ check "a run: state is gone" test ! -e "$tmp/d/models/whole.h5.state"
 check "a run: says where it comes from" sh -c "'$lp' info '$tmp/d/models/whole.h5' | grep -q '3 images'"
 check "a run: segments" "$lp" segment --quiet --model "$tmp/d/models/whole.h5" --diameter 20 --savedir "$tmp/o" "$tmp/d/synth_0001.tif"
 check "a run: to PyTorch" "$lp" convert "$tmp/d/models/whole.h5" "$tmp/whole.pth"
+run 0 "a run: to PyTorch again" convert --force "$tmp/d/models/whole.h5" "$tmp/whole.pth"
+says "a run: Cellpose does not load these channels" "32,64,128,256"
 tr_ 1 "again" --dir "$tmp/d" --model_name_out whole
 says "again: says what to do" "--overwrite"
 tr_ 0 "the same again" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out again --test_dir "$tmp/d" --quiet
@@ -114,6 +116,12 @@ says "--train_size: says how well it fits" "size model: correlation"
 check "--train_size: in the model" sh -c "'$lp' info '$tmp/m/size.h5' | grep -q 'size model *yes'"
 check "--train_size: its self-test" "$lp" info --check "$tmp/m/size.h5"
 check "--train_size: to PyTorch" "$lp" convert "$tmp/m/size.h5" "$tmp/size.pth"
+tr_ 2 "no epoch" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out none --n_epochs 0
+tr_ 2 "no epoch, from scratch" --dir "$tmp/d" --savedir "$tmp/m" --model_name_out none --n_epochs 0 --train_size --pretrained_model none
+run 0 "--train_size alone" train --dir "$tmp/d" --savedir "$tmp/m" --model_name_out alone --pretrained_model "$tmp/d/models/whole.h5" \
+    --min_train_masks 1 --n_epochs 0 --train_size
+check "--train_size alone: in the model" sh -c "'$lp' info '$tmp/m/alone.h5' | grep -q 'size model *yes'"
+check "--train_size alone: the network as it was" sh -c "'$lp' convert --force '$tmp/m/alone.h5' '$tmp/a.pth' && '$lp' convert --force '$tmp/d/models/whole.h5' '$tmp/b.pth' && cmp '$tmp/a.pth' '$tmp/b.pth'"
 run 0 "--train_size: estimates a diameter" segment --model "$tmp/m/size.h5" --diameter 0 --savedir "$tmp/o" "$tmp/d/synth_0001.tif"
 check "--train_size: says which" grep -q "estimated)" "$tmp/err"
 
