@@ -253,7 +253,7 @@ static void all_that_matters(void **state)
     (void)state;
     /* A new option? Put it into fingerprint.c (or settings.c) if it changes what is written, else
      * into the list of fingerprint.h; then here. */
-    assert_int_equal(sizeof(lp_run_options) - sizeof(lp_session_options), 952);
+    assert_int_equal(sizeof(lp_run_options) - sizeof(lp_session_options), 968);
     assert_int_equal(sizeof(lp_segment_options), 184);
     assert_int_equal(lp_fingerprint(&o, first, &err), LP_OK);
 #define SAME(change, same)                                                                         \
@@ -273,6 +273,9 @@ static void all_that_matters(void **state)
     SAME(o.save_rois = 1, 0);
     SAME(o.save_flows = 1, 0);
     SAME(o.save_h5 = 1, 0);
+    SAME(o.save_npy = 1, 0);
+    SAME(o.page_channels = 1, 0);
+    SAME(o.mean_diameter = 1, 1);
     SAME(o.ids = 1, 0);
     SAME(o.save_star = 1, 0);
     SAME(o.save_box = 1, 0);
