@@ -274,9 +274,6 @@ static void all_that_matters(void **state)
     SAME(o.save_rois = 1, 0);
     SAME(o.save_flows = 1, 0);
     SAME(o.save_h5 = 1, 0);
-    SAME(o.save_npy = 1, 0);
-    SAME(o.page_channels = 1, 0);
-    SAME(o.mean_diameter = 1, 1);
     SAME(o.ids = 1, 0);
     SAME(o.save_star = 1, 0);
     SAME(o.save_box = 1, 0);
