@@ -280,9 +280,6 @@ static void all_that_matters(void **state)
     SAME(o.save_cbox = 1, 0);
     SAME(o.save_topaz = 1, 0);
     SAME(o.save_geojson = 1, 0);
-    SAME(o.save_npy = 1, 0);
-    SAME(o.page_channels = 1, 0);
-    SAME(o.mean_diameter = 1, 1); /* of a model, one kind of diameter 0 alone can be had */
     SAME(o.box_size = 3, 0);
     SAME(o.flip_y = 1, 0);
     SAME(o.session.precision = LP_PRECISION_BF16, 0);
