@@ -13,9 +13,9 @@
 #include "shard.h"
 
 /* Endings of stems that a segmentation, ours or Cellpose's, writes beside its images. */
-static const char *const written[] = {"_cp_masks", "_masks",   "_overlay",   "_flows",
-                                      "_flows_0",  "_flows_1", "_flows_2",   "_cellprob",
-                                      "_outlines", "_dP",      "_cp_output", NULL};
+static const char *const written[] = {
+    "_cp_masks", "_masks",    "_labels",   "_overlay", "_flows",     "_flows_0", "_flows_1",
+    "_flows_2",  "_cellprob", "_outlines", "_dP",      "_cp_output", NULL};
 
 static int ends_with(const char *s, size_t n, const char *end)
 {

@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "claim.h"
 #include "measure.h"
@@ -190,6 +191,25 @@ static void one_image(lp_run_worker *w, const lp_run_task *t, const char *base)
     }
 }
 
+/* LP_EARG where the results at base are those of another file that is still there: two folders with
+ * names in common must not share one for results. */
+static lp_status check_owner(const lp_run_task *t, const char *base, lp_err *err)
+{
+    struct stat one, two;
+    lp_status st = LP_OK;
+    lp_done d;
+
+    lp_done_read(base, &d);
+    if (d.json && !d.error && *d.file && !stat(d.file, &one) && !stat(t->x->path, &two) &&
+        (one.st_dev != two.st_dev || one.st_ino != two.st_ino))
+        st = lp_fail(err, LP_EARG,
+                     "%s: its results would replace those of %s: give another --savedir, or "
+                     "--overwrite",
+                     t->x->path, d.file);
+    lp_done_free(&d);
+    return st;
+}
+
 /* 1 where an earlier run has done it, which is then counted and told. */
 static int done_before(lp_running *r, const lp_run_task *t, const char *base)
 {
@@ -264,7 +284,8 @@ void lp_run_do(lp_run_worker *w, const lp_run_task *t)
             "images");
     else
         lp_leftovers_remove(&r->leftovers, base);
-    if (!done_before(r, t, base)) one_image(w, t, base);
+    if (!r->o->overwrite) st = check_owner(t, base, &err);
+    if (!st && !done_before(r, t, base)) one_image(w, t, base);
     lp_claim_release(&claim);
 done:
     if (st) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "done.h"
 #include "inputs.h"
 
 static const char *const endings[] = {"_masks", "_labels", "_label", "_mask", "_truth", "_gt"};
@@ -54,6 +55,26 @@ static int find(char *path, const char *dir, const char *stem, const lp_train_fi
     return with_ending(path, dir, stem, "_cp_masks") || (plain && with_ending(path, dir, stem, ""));
 }
 
+/* 1 for what segment wrote and nobody has touched since: not older than its record (done.h). */
+static int is_prediction(const char *path)
+{
+    static const char *const ours[] = {"_cp_masks.tif", "_cp_masks.png", "_outlines.geojson",
+                                       "_rois.zip"};
+    char base[PATH_MAX], record[PATH_MAX];
+    struct stat label, made;
+    lp_err ignored;
+    size_t k;
+
+    for (k = 0; k < COUNT(ours) && !ends_with(path, ours[k]); k++) continue;
+    if (k == COUNT(ours)) return 0;
+    snprintf(base, sizeof base, "%.*s", (int)(strlen(path) - strlen(ours[k])), path);
+    if (lp_done_file(base, NULL, 0, record, &ignored) || stat(record, &made) || stat(path, &label))
+        return 0;
+    return label.st_mtim.tv_sec < made.st_mtim.tv_sec ||
+           (label.st_mtim.tv_sec == made.st_mtim.tv_sec &&
+            label.st_mtim.tv_nsec <= made.st_mtim.tv_nsec);
+}
+
 /* 1 where the stem of an image is that of labels. */
 static int is_labels(const char *stem, const char *mask_filter)
 {
@@ -94,6 +115,11 @@ static lp_status take(lp_train_files *f, const lp_input *in, const lp_train_file
         found = find(path, dir, name, o, 0);
         if (!found && snprintf(sub, sizeof sub, "%s/labels", dir) < (int)sizeof sub)
             found = find(path, sub, name, o, 1);
+    }
+    if (found && is_prediction(path)) {
+        if (!f->n_predicted++ && !(f->predicted = strdup(path)))
+            return lp_fail_mem(err, "list of images", 1);
+        return LP_OK;
     }
     if (found) return add(f, in->path, path, err);
     if (!f->n_alone++ && !(f->alone = strdup(in->path)))
@@ -168,9 +194,17 @@ lp_status lp_train_files_find(const char *dir, const lp_train_files_options *o, 
         if ((st = take(&f, &in.item[i], o, err))) goto done;
     if ((st = count_orphans(&f, o->labels ? o->labels : dir, o, err))) goto done;
     if (!f.n) {
-        st = lp_fail(err, LP_EARG, "%s: no image has labels: for %s, %s%s.tif is looked for, %s",
-                     dir, f.alone ? f.alone : dir, f.alone ? "its name with " : "NAME",
-                     o->mask_filter, o->labels ? "in the folder of --labels" : "or labels/ there");
+        if (f.n_predicted)
+            st =
+                lp_fail(err, LP_EARG,
+                        "%s: no image has labels: %s is what lipopose found itself; correct it, or "
+                        "rename it to end with %s",
+                        dir, f.predicted, *o->mask_filter ? o->mask_filter : "_masks");
+        else
+            st = lp_fail(
+                err, LP_EARG, "%s: no image has labels: for %s, %s%s.tif is looked for, %s", dir,
+                f.alone ? f.alone : dir, f.alone ? "its name with " : "NAME", o->mask_filter,
+                o->labels ? "in the folder of --labels" : "or labels/ there");
         goto done;
     }
     *out = f;
@@ -193,5 +227,6 @@ void lp_train_files_free(lp_train_files *f)
     free(f->pair);
     free(f->alone);
     free(f->orphan);
+    free(f->predicted);
     memset(f, 0, sizeof *f);
 }

@@ -17,7 +17,8 @@ typedef struct {
     lp_train_pair *pair;
     int n;
     int n_alone, n_orphans; /* images without labels, labels without image: passed over */
-    char *alone, *orphan;   /* one of each, or NULL; owned */
+    int n_predicted;        /* images whose labels segment wrote, uncorrected: passed over */
+    char *alone, *orphan, *predicted; /* one of each, or NULL; owned */
 } lp_train_files;
 
 typedef struct {

@@ -71,6 +71,11 @@ static lp_status load_set(const lp_train_options *o, int nchan, const char *dir,
     if (files.n_alone)
         say(o, "%s: %d image%s without labels not used, e.g. %s\n", dir, files.n_alone,
             files.n_alone == 1 ? "" : "s", files.alone);
+    if (files.n_predicted)
+        say(o,
+            "%s: %d image%s not used whose labels lipopose found itself, e.g. %s: correct them, or "
+            "rename them\n",
+            dir, files.n_predicted, files.n_predicted == 1 ? "" : "s", files.predicted);
     if (files.n_orphans)
         say(o, "%s: %d label file%s without image not used, e.g. %s\n", dir, files.n_orphans,
             files.n_orphans == 1 ? "" : "s", files.orphan);

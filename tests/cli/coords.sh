@@ -13,7 +13,7 @@ seg 0 "all of them" $all --savedir "$tmp/o" "$tmp/im"
 for i in a b n; do
     for e in $names; do check "all of them: $i$e" test -e "$tmp/o/$i$e"; done
 done
-seg 0 "named in the record" $all --json --savedir "$tmp/o" "$tmp/a.png"
+seg 0 "named in the record" --overwrite $all --json --savedir "$tmp/o" "$tmp/a.png"
 for e in $names; do out "named in the record: $e" "/a$e\""; done
 found=$(($(wc -l <"$tmp/o/a_particles.csv") - 1))
 check "particles" test "$found" -gt 3

@@ -105,7 +105,7 @@ check "prediction damaged: in the report" grep -q "Left out" "$tmp/q.html"
 check "prediction damaged: csv is whole" test "$(wc -l <"$tmp/q.csv")" -eq 4
 mkdir "$tmp/big"
 image "$tmp/big/m2.png" cones 80 100
-seg 0 "another size" --savedir "$tmp/q" "$tmp/big/m2.png"
+seg 0 "another size" --overwrite --savedir "$tmp/q" "$tmp/big/m2.png"
 ev 1 "size differs" --truth "$tmp/t" --pred "$tmp/q"
 one_line "size differs: one line"
 says "size differs: said" "the truth is 90 x 100 (height x width) and the prediction 80 x 100"

@@ -163,11 +163,25 @@ check "leftovers: others stay" test "$(find "$d" -name '*.tmp' | wc -l)" -eq 4
 
 # Those of a folder below are another image's.
 mkdir -p "$tmp/in2/sub" "$d/sub/.lipopose"
-cp "$in/i1.tif" "$tmp/in2"
+rm -f "$d/.lipopose/i1.json"; cp "$in/i1.tif" "$tmp/in2"
 cp "$in/i2.tif" "$tmp/in2/sub"
 : >"$d/sub/.lipopose/.i1.json.77-zzzzz1.tmp"
 seg 0 "leftovers of another folder" $deep --savedir "$d" "$tmp/in2"
 check "leftovers of another folder stay" test -e "$d/sub/.lipopose/.i1.json.77-zzzzz1.tmp"
+
+# Another folder's image of the same name.
+mkdir "$tmp/other" "$tmp/owned"
+cp "$in/i1.tif" "$tmp/other/i1.tif"
+seg 0 "the first folder" --savedir "$tmp/owned" "$in/i1.tif"
+sums "$tmp/owned" >"$tmp/before"
+seg 1 "another folder's image" --savedir "$tmp/owned" "$tmp/other/i1.tif"
+says "another folder's image: says whose results they are" "replace those of $in/i1.tif"
+sums "$tmp/owned" >"$tmp/after"
+check "another folder's image: nothing is replaced" cmp "$tmp/before" "$tmp/after"
+seg 0 "another folder's image, --overwrite" --overwrite --savedir "$tmp/owned" "$tmp/other/i1.tif"
+seg 1 "and back" --savedir "$tmp/owned" "$in/i1.tif"
+rm -r "$tmp/other"
+seg 0 "a folder that moved" --savedir "$tmp/owned" "$in/i1.tif"
 
 # gather.
 run 1 "gather" gather "$tmp/two"

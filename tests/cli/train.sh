@@ -125,6 +125,17 @@ check "--train_size alone: the network as it was" sh -c "'$lp' convert --force '
 run 0 "--train_size: estimates a diameter" segment --model "$tmp/m/size.h5" --diameter 0 --savedir "$tmp/o" "$tmp/d/synth_0001.tif"
 check "--train_size: says which" grep -q "estimated)" "$tmp/err"
 
+# What segment found is no label until somebody has corrected it.
+mkdir "$tmp/own"
+cp "$tmp/d/synth_0001.tif" "$tmp/own/x.tif"
+run 0 "own results" segment --quiet --model "$tmp/d/models/whole.h5" --diameter 20 --cellprob_threshold -6 --save_geojson "$tmp/own"
+tr_ 2 "own results are no labels" --dir "$tmp/own"
+says "own results are no labels: says so" "is what lipopose found itself"
+cp "$tmp/d/synth_0001_masks.tif" "$tmp/own/x_cp_masks.tif"
+rm "$tmp/own/x_outlines.geojson"
+touch "$tmp/own/x_cp_masks.tif"
+tr_ 0 "corrected results are" --dir "$tmp/own" --n_epochs 1
+
 run 0 "a command line of cellpose" --dir "$tmp/d" --train --use_gpu --verbose --chan 0 --chan2 0 --pretrained_model None \
     --nbase 2,8,16 --bsize 32 --n_epochs 2 --min_train_masks 1 --mask_filter _masks --model_name_out cp --learning_rate 0.1
 check "a command line of cellpose: model" test -s "$tmp/d/models/cp.h5"

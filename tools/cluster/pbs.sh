@@ -14,7 +14,8 @@
 #PBS -j oe
 set -u
 cd "${PBS_O_WORKDIR:-.}" || exit 1
+lp=$(command -v "${LIPOPOSE:-lipopose}") || { echo "set LIPOPOSE to the program: qsub -v LIPOPOSE=/path/lipopose,..." >&2; exit 3; }
 # A task that is stopped (SIGTERM) or requeued ends cleanly within 10 s and later goes on from there.
 # shellcheck disable=SC2086
-exec "${LIPOPOSE:-lipopose}" segment --shard "${PBS_ARRAY_INDEX:?not an array: qsub -J 1-N}/${N:?give -v N=}" \
+exec "$lp" segment --shard "${PBS_ARRAY_INDEX:?not an array: qsub -J 1-N}/${N:?give -v N=}" \
     --threads "${NCPUS:-0}" --savedir "${OUT:?give -v OUT=}" ${OPTIONS:-} "${IN:?give -v IN=}"

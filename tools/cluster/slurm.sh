@@ -21,6 +21,7 @@ set -u
 in=$1 out=$2
 shift 2
 stopped=
+command -v "${LIPOPOSE:-lipopose}" >/dev/null || { echo "$0: set LIPOPOSE to the program, e.g. LIPOPOSE=\$PWD/build/lipopose" >&2; exit 3; }
 "${LIPOPOSE:-lipopose}" segment --threads "${SLURM_CPUS_PER_TASK:-0}" --savedir "$out" "$@" "$in" &
 pid=$!
 # A minute before the time limit: stop cleanly (at most 10 s) and go to the end of the queue.
