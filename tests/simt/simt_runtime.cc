@@ -142,15 +142,22 @@ void simt_clock(size_t *ms)
     *ms = R.clock;
 }
 
+/* Events outlive the streams that they were recorded on; all of a stream's work is done when it
+ * goes. */
+static bool alive(const CUstream_st *s)
+{
+    for (CUstream_st *t : R.streams)
+        if (t == s) return true;
+    return false;
+}
+
 static void finish(CUstream_st *s, size_t number)
 {
-    while (s && !s->pending.empty() && s->pending[0].number <= number) {
+    while (alive(s) && !s->pending.empty() && s->pending[0].number <= number) {
         Op o = s->pending[0];
-        bool there = false;
 
         s->pending.erase(s->pending.begin());
-        for (CUstream_st *t : R.streams) there |= t == o.after;
-        if (there) {
+        if (alive(o.after)) {
             finish(o.after, o.after_number);
         } else if (o.to) {
             memcpy(o.to, o.bytes.data(), o.bytes.size());
@@ -426,6 +433,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
     if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     locked l(R.lock);
 
+    finish(s, (size_t)-1);
     for (size_t i = 0; i < R.streams.size(); i++)
         if (R.streams[i] == s) R.streams.erase(R.streams.begin() + (long)i);
     delete s;
@@ -496,6 +504,7 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
 
     for (cudaEvent_t e : {from, to}) {
         if (!e->timing || !e->stream) return cudaErrorInvalidValue;
+        if (!alive(e->stream)) continue;
         for (Op &o : e->stream->pending)
             if (o.number <= e->number) return cudaErrorNotReady;
     }
