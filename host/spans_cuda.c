@@ -37,13 +37,15 @@ int lp_spans_end(lp_spans *s, int kind, cudaStream_t stream)
     return 0;
 }
 
-int lp_spans_read(lp_spans *s)
+int lp_spans_read(lp_spans *s, int wait)
 {
-    int e;
+    int e = 0;
 
-    while (s->n)
-        if ((e = read_oldest(s))) return e;
-    return 0;
+    while (s->n && !e) {
+        if (!wait && (e = cudaEventQuery(s->span[s->first].to))) break;
+        e = read_oldest(s);
+    }
+    return e == cudaErrorNotReady && !wait ? 0 : e;
 }
 
 void lp_spans_free(lp_spans *s)

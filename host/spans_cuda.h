@@ -21,8 +21,8 @@ typedef struct {
 /* All return 0 or a cudaError_t. A span that was begun and not ended counts for nothing. */
 int lp_spans_begin(lp_spans *s, cudaStream_t stream);
 int lp_spans_end(lp_spans *s, int kind, cudaStream_t stream);
-/* Waits for all and reads them. */
-int lp_spans_read(lp_spans *s);
+/* Reads all, and waits for them, or with wait 0 only those that are over. */
+int lp_spans_read(lp_spans *s, int wait);
 void lp_spans_free(lp_spans *s);
 
 #endif

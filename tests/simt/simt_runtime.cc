@@ -498,6 +498,17 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     return lost();
 }
 
+cudaError_t cudaEventQuery(cudaEvent_t e)
+{
+    locked l(R.lock);
+
+    if (lost()) return lost();
+    if (alive(e->stream))
+        for (Op &o : e->stream->pending)
+            if (o.number <= e->number) return cudaErrorNotReady;
+    return cudaSuccess;
+}
+
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
 {
     locked l(R.lock);
