@@ -9,6 +9,7 @@
 #include "done.h"
 #include "leftovers.h"
 #include "progress.h"
+#include "run_devices.h"
 #include "run_tiles.h"
 #include "session.h"
 #include "tally.h"
@@ -19,6 +20,11 @@ typedef struct {
     int page, npages; /* 0-based; of x */
     int expected;     /* tiles that the progress was told of */
 } lp_run_task;
+
+typedef struct {
+    lp_run_task *task; /* [n] of room */
+    int n, room;
+} lp_run_list;
 
 typedef struct {
     const lp_inputs *in;
@@ -32,8 +38,12 @@ typedef struct {
     pthread_mutex_t lock;   /* of what follows, and of stdout */
     lp_run_tiles *tiles;    /* [in->n], or NULL: what the progress was told */
     int next, page, npages; /* the next task: page `page` (0-based) of input `next` */
-    lp_run_task *later;     /* [n_later] of room_later: another process was at them */
-    int n_later, room_later;
+    lp_run_list later;      /* another process was at them */
+    lp_run_list back;       /* the device that they were on is lost */
+    int at_hand;            /* workers that have a task, or look for one */
+    pthread_cond_t news;    /* at_hand, back */
+    lp_run_device device[LP_RUN_GPUS];
+    int n_devices;
     lp_tally tally;
     int stdout_error;         /* an errno */
     int told;                 /* bits of LP_TOLD_ */
@@ -47,6 +57,7 @@ enum { LP_TOLD_LOCKS = 1, LP_TOLD_JOURNAL = 2, LP_TOLD_WAITING = 4 };
 typedef struct {
     lp_running *r;
     lp_session *session;
+    lp_run_device *device;
     int tiles, total; /* of the current image, told to the progress so far */
     int expected;     /* told before it began */
 } lp_run_worker;
@@ -57,8 +68,13 @@ static inline int lp_run_many(const lp_run_options *o)
     return o->n_diameters || o->auto_diameters;
 }
 
-/* Does a task unless it is done, or puts it off where another process is at it (run_image.c). */
-void lp_run_do(lp_run_worker *w, const lp_run_task *t);
+/* Does a task unless it is done, or puts it off where another process is at it. Returns 1 where it
+ * went back on the list because the worker's device is lost while there are others: the worker can
+ * do no more (run_image.c). */
+int lp_run_do(lp_run_worker *w, const lp_run_task *t);
+lp_status lp_run_list_add(lp_run_list *l, const lp_run_task *t, lp_err *err);
+/* The first of the list; 0 where there is none. */
+int lp_run_list_take(lp_run_list *l, lp_run_task *t);
 
 /* Of run_say.c: the name as it may be printed: one line, nothing that a terminal would obey. */
 void lp_run_printable(char *out, size_t cap, const char *name);

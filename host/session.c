@@ -262,6 +262,14 @@ lp_status lp_session_times(lp_session *s, int sign, double *seconds, lp_err *err
     return LP_OK;
 }
 
+int lp_session_lost(lp_session *s)
+{
+    double work[LP_WORK_N];
+    lp_err err;
+
+    return s->s->be->seconds(s->dev, 1, work, &err) != LP_OK;
+}
+
 /* Times of making masks, t. */
 static void add_times(double *seconds, const double *t)
 {

@@ -38,6 +38,9 @@ lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const l
  * that others shared, what its pixels take on average. */
 lp_status lp_session_times(lp_session *s, int sign, double *seconds, lp_err *err);
 
+/* 1 where the device has failed for good: nothing will run on it any more. Waits for it. */
+int lp_session_lost(lp_session *s);
+
 /* Masks that may be made side by side. */
 int lp_session_mask_threads(const lp_session *s);
 
