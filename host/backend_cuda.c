@@ -96,9 +96,12 @@ static size_t cuda_peak(const lp_device *d)
 static lp_status cuda_seconds(lp_device *d, int wait, double *s, lp_err *err)
 {
     lp_status st = lp_card_use(d->card, err);
+    int e;
 
-    if (st || (st = lp_card_check(d->card, lp_spans_read(&d->spans, wait), "times", err)))
-        return st;
+    if (st) return st;
+    e = wait ? cudaStreamSynchronize(d->stream) : 0; /* tells of a lost device in any case */
+    if (!e) e = lp_spans_read(&d->spans, wait);
+    if ((st = lp_card_check(d->card, e, "times", err))) return st;
     memcpy(s, d->spans.seconds, LP_WORK_N * sizeof *s);
     return LP_OK;
 }

@@ -254,24 +254,39 @@ static lp_status failed(const lp_net_member *m, lp_err *err)
     return m->err.status ? lp_fail(err, m->err.status, "%s", m->err.msg) : LP_OK;
 }
 
-/* Begins a batch with tiles of px pixels: for all that may come, or less where memory is short.
- * *ready is 0 where it has to wait for the running one. */
+/* Room for n tiles of px pixels in every set, or for less where memory is short; all are empty. */
+static lp_status grow(lp_net_batch *b, int *n, size_t px, lp_err *err)
+{
+    lp_status st = LP_OK;
+    int i;
+
+    for (i = 0; i < b->n_sets; i++) {
+        set *s = &b->set[i];
+
+        if (s->room >= (size_t)*n && s->room_px >= (size_t)*n * px) continue;
+        if (b->n_sets > 1 && s->room > (size_t)*n) *n = (int)s->room;
+        while ((st = set_new(b, s, *n, px, err)) == LP_ENOMEM && *n > 1) b->limit = *n /= 2;
+        if (st) return st;
+    }
+    return LP_OK;
+}
+
+/* Begins a batch with tiles of px pixels. *ready is 0 where it has to wait for the running one. */
 static lp_status begin(lp_net_batch *b, const lp_net_member *m, size_t px, int *ready, lp_err *err)
 {
     set *s = &b->set[b->next];
     int64_t all = (int64_t)b->largest * (b->expected > 1 ? b->expected : 1);
     int most = all < m->batch_size ? (int)all : m->batch_size;
-    lp_status st = LP_OK;
+    lp_status st;
 
     if (b->limit && most > b->limit) most = b->limit;
     if (most < 1) most = 1;
     if (s->room < (size_t)most || s->room_px < (size_t)most * px) {
         if (!(*ready = !b->running)) return LP_OK;
-        if (s->room > (size_t)most && b->n_sets > 1) most = (int)s->room;
-        while ((st = set_new(b, s, most, px, err)) == LP_ENOMEM && most > 1) b->limit = most /= 2;
+        if ((st = grow(b, &most, px, err))) return st;
     }
     s->most = most;
-    return st;
+    return LP_OK;
 }
 
 /* *n: of so many tiles of px pixels, those that there is room for now. */
@@ -346,14 +361,14 @@ int lp_net_batch_has(lp_net_batch *b, const lp_net_target *t)
     return has;
 }
 
-lp_status lp_net_batch_look(lp_net_batch *b, lp_net_batch_state *out, lp_err *err)
+lp_status lp_net_batch_look(lp_net_batch *b, int all, lp_net_batch_state *out, lp_err *err)
 {
     double work[LP_WORK_N];
     lp_status st = LP_OK;
 
     pthread_mutex_lock(&b->lock);
     while (b->running) pthread_cond_wait(&b->news, &b->lock);
-    if (!b->known_pixels && b->pixels > 0) {
+    if ((all || !b->known_pixels) && b->pixels > 0) {
         b->running = 1;
         pthread_mutex_unlock(&b->lock);
         st = b->be->seconds(b->dev, 1, work, err);

@@ -65,7 +65,8 @@ typedef struct {
     double s_per_pixel; /* of that */
 } lp_net_batch_state;
 
-/* What ran so far. Waits for the device where nothing is known yet. LP_EIO where it is lost. */
-lp_status lp_net_batch_look(lp_net_batch *b, lp_net_batch_state *s, lp_err *err);
+/* What ran so far. Waits for the device with all 1, or where nothing is known yet. LP_EIO where it
+ * is lost. */
+lp_status lp_net_batch_look(lp_net_batch *b, int all, lp_net_batch_state *s, lp_err *err);
 
 #endif

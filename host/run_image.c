@@ -171,7 +171,7 @@ static rest try_image(lp_run_worker *w, const lp_run_task *t, const char *base, 
     if ((st = lp_results_write(base, x->path, t->page, &im, &seg, lp_run_many(r->o) ? &merge : NULL,
                                read, r->o, &res, &err)))
         goto done;
-    if (!(line = lp_run_record(r, t, &input, omp_get_wtime() - start, &res, &found, NULL))) {
+    if (!(line = lp_run_record(r, t, &input, start, &res, &found, NULL))) {
         st = lp_fail_mem(&err, "record", 1000);
         goto done;
     }
@@ -196,7 +196,7 @@ done:
     if (st && st != LP_ESIGNAL) /* what will not be done */
         lp_progress_add_total(r->progress, 0, w->tiles - w->total - w->expected);
     if (st && st != LP_ESIGNAL && !left) /* stopped: dropped, neither done nor failed */
-        lp_run_fail(r, t, base, &input, omp_get_wtime() - start, err.msg);
+        lp_run_fail(r, t, base, &input, start, err.msg);
     else if (!st)
         lp_run_count(r, t, base, &res, NULL, line);
     free(line);

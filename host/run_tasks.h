@@ -30,7 +30,7 @@ typedef struct {
     const lp_inputs *in;
     const lp_run_options *o;
     lp_progress *progress;
-    double started;
+    double started, cpu_before; /* by omp_get_wtime; CPU time of the process, s */
     lp_leftovers leftovers;
 
     int workers;
@@ -84,11 +84,11 @@ void lp_run_name(char *out, size_t cap, const char *path, int page, int npages);
 void lp_run_print(lp_running *r, const char *line);
 /* One line, the first time only; what: a bit of LP_TOLD_. */
 void lp_run_tell_once(lp_running *r, int what, const char *text);
-/* The record of a task, for all who want one; the caller frees; NULL without memory. input may be
- * NULL. found: of several diameters, else without layers; may be NULL without res. error is NULL
- * where all went well. */
+/* The record of a task that began at start (omp_get_wtime; NaN: it did not) and ends now, for all
+ * who want one; the caller frees; NULL without memory. input may be NULL. found: of several
+ * diameters, else without layers; may be NULL without res. error is NULL where all went well. */
 char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_input *input,
-                    double wall, const lp_results *res, const lp_diameters_result *found,
+                    double start, const lp_results *res, const lp_diameters_result *found,
                     const char *error);
 /* A task came to its end: prints and logs its record (line, may be NULL) and keeps count. error is
  * NULL where all went well, else res is. */
@@ -97,6 +97,6 @@ void lp_run_count(lp_running *r, const lp_run_task *t, const char *base, const l
 /* A task that failed. It gets a record, for which its claim must be held, unless input is NULL.
  * Where the failure cannot be kept, the next run finds no record either. */
 void lp_run_fail(lp_running *r, const lp_run_task *t, const char *base, const lp_done_input *input,
-                 double wall, const char *error);
+                 double start, const char *error);
 
 #endif

@@ -225,11 +225,22 @@ static void tell_total(lp_running *r, const lp_session *s)
     lp_progress_add_total(r->progress, pages, tiles);
 }
 
+/* Of this process, s. */
+static double cpu_time(void)
+{
+    struct timespec t;
+
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) ? NAN
+                                                       : (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static void begin(lp_running *r, const lp_inputs *in, const lp_run_options *o)
 {
     pthread_condattr_t attr;
 
     *r = (lp_running){.in = in, .o = o, .started = omp_get_wtime()};
+    r->cpu_before = cpu_time();
+    r->tally.cpu = NAN;
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->news, NULL);
     pthread_mutex_init(&r->end_lock, NULL);
@@ -271,7 +282,7 @@ static lp_status hire(lp_running *r, lp_run_worker **out, lp_err *err)
     so.threads = threads / n > 0 ? threads / n : 1;
     if (!(w = calloc((size_t)n, sizeof *w))) return lp_fail_mem(err, "workers", n * 64.0);
     *out = w;
-    r->workers = n;
+    r->workers = r->tally.side = n;
     if ((st = lp_run_devices_open(o, &so, r->device, &r->n_devices, left, sizeof left, err)))
         return st;
     if (*left && !o->quiet) fprintf(stderr, "%s\n", left);
@@ -317,6 +328,26 @@ static void work_all(lp_running *r, lp_run_worker *w, pthread_t *thread)
     if (guarded) pthread_join(guard_thread, NULL);
 }
 
+/* How much of the CPUs and devices was used. */
+static void measure(lp_running *r)
+{
+    int threads = r->o->session.threads, i;
+
+    if (threads < 1) threads = lp_machine_threads();
+    r->tally.cpu = (cpu_time() - r->cpu_before) / (omp_get_wtime() - r->started) / threads;
+    for (i = 0; i < r->n_devices; i++) {
+        lp_net_batch_state b;
+        int k = r->tally.n_devices;
+
+        if (r->device[i].lost || !lp_session_work(r->device[i].session, &b)) continue;
+        r->tally.device[k].gpu = r->device[i].gpu;
+        r->tally.device[k].network = b.busy;
+        r->tally.device[k].batches = b.batches;
+        r->tally.device[k].tiles = b.tiles;
+        r->tally.n_devices++;
+    }
+}
+
 /* After the last image: what is told, and the exit code. */
 static int finish(lp_running *r)
 {
@@ -324,6 +355,7 @@ static int finish(lp_running *r)
 
     lp_signals_leave();
     lp_progress_free(&r->progress);
+    measure(r);
     sum_up(r);
     if (r->stdout_error) {
         fprintf(stderr, "lipopose: JSON records are missing: cannot write to standard output: %s\n",

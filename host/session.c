@@ -254,12 +254,19 @@ lp_status lp_session_times(lp_session *s, int sign, double *seconds, lp_err *err
     lp_net_batch_state all = {0};
     lp_status st = s->s->be->seconds(s->dev, 1, work, err);
 
-    if (!st && s->s->batch && sign > 0) st = lp_net_batch_look(s->s->batch, &all, err);
+    if (!st && s->s->batch && sign > 0) st = lp_net_batch_look(s->s->batch, 0, &all, err);
     if (st) return st;
     seconds[LP_T_NET] += sign * work[LP_WORK_NET] + all.s_per_pixel * s->pixels;
     seconds[LP_T_RESIZE] += sign * work[LP_WORK_RESIZE];
     s->pixels = 0;
     return LP_OK;
+}
+
+int lp_session_work(lp_session *s, lp_net_batch_state *out)
+{
+    lp_err err;
+
+    return s->s->batch && !lp_net_batch_look(s->s->batch, 1, out, &err);
 }
 
 int lp_session_lost(lp_session *s)

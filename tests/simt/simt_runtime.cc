@@ -29,14 +29,17 @@ struct Op {
 struct CUstream_st {
     std::vector<Op> pending;
     size_t number;
+    int device;
 };
 struct CUevent_st {
     CUstream_st *stream;
     size_t number, time;
     bool timing;
+    int device;
 };
 struct CUmemPoolHandle_st {
     size_t used, reserved;
+    int device;
 };
 struct Block {
     void *first;
@@ -49,18 +52,21 @@ static struct {
     size_t used, peak; /* pools: with what they keep */
     size_t clock;      /* ms */
     size_t events;
-    long skip_after = -1; /* kernels until they are no longer run; -1: never */
+    long skip_after = -1; /* kernels of a device until they are no longer run; -1: never */
+    long begun[8];        /* of each device, since that was set */
     long lost_after = -1; /* kernels until the device is lost; -1: never */
+    int lost_device = -1; /* -1: all of them */
     std::vector<Block> blocks;
     std::vector<CUstream_st *> streams;
     std::recursive_mutex lock;
 } R;
 typedef std::lock_guard<std::recursive_mutex> locked;
+static thread_local int current; /* the device that the thread has set */
 
 void simt_set_machine(const simt_machine *m)
 {
     R.machine = m ? *m : simt_machine{1, 13000, 90, (size_t)8 << 30, -1};
-    R.lost_after = R.skip_after = -1;
+    R.lost_after = R.skip_after = R.lost_device = -1;
     R.peak = R.used;
 }
 
@@ -69,26 +75,51 @@ void simt_lose_device(long kernels)
     R.lost_after = kernels;
 }
 
+void simt_lose_one(int device, long kernels)
+{
+    R.lost_device = device;
+    R.lost_after = kernels;
+}
+
+static bool may_be_lost()
+{
+    return R.lost_device < 0 || R.lost_device == current;
+}
+
 void simt_skip_kernels(long kernels)
 {
     R.skip_after = kernels;
+    memset(R.begun, 0, sizeof R.begun);
+}
+
+static bool skipping()
+{
+    return R.skip_after >= 0 && R.begun[current] >= R.skip_after;
 }
 
 int simt_kernel_starts()
 {
     locked l(R.lock);
 
-    if (R.lost_after == 0) return cudaErrorLaunchFailure;
-    if (R.lost_after > 0) R.lost_after--;
+    if (may_be_lost()) {
+        if (R.lost_after == 0) return cudaErrorLaunchFailure;
+        if (R.lost_after > 0) R.lost_after--;
+    }
     R.clock++;
-    if (R.skip_after == 0) return -1;
-    if (R.skip_after > 0) R.skip_after--;
+    if (skipping()) return -1;
+    R.begun[current]++;
     return 0;
 }
 
 static cudaError_t lost()
 {
-    return R.lost_after == 0 ? cudaErrorLaunchFailure : cudaSuccess;
+    return R.lost_after == 0 && may_be_lost() ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
+/* Things of one device do not go with those of another. */
+static cudaError_t together(int a, int b)
+{
+    return a == b ? lost() : cudaErrorInvalidValue;
 }
 
 static bool fits(size_t bytes)
@@ -200,12 +231,14 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaSetDevice(int device)
 {
-    return device < 0 || device >= R.machine.devices ? cudaErrorInvalidDevice : cudaSuccess;
+    if (device < 0 || device >= R.machine.devices) return cudaErrorInvalidDevice;
+    current = device;
+    return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
 {
-    if (cudaSetDevice(device)) return cudaErrorInvalidDevice;
+    if (device < 0 || device >= R.machine.devices) return cudaErrorInvalidDevice;
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "executor");
     p->totalGlobalMem = R.machine.memory;
@@ -264,7 +297,7 @@ static cudaError_t get_memory(void **p, size_t bytes, cudaMemPool_t pool)
     }
     if (!bytes || !fits(grow)) return cudaErrorMemoryAllocation;
     if (posix_memalign(p, 256, bytes)) return cudaErrorMemoryAllocation;
-    memset(*p, R.skip_after == 0 ? 0 : 0xff, bytes);
+    memset(*p, skipping() ? 0 : 0xff, bytes);
     if (pool) {
         pool->used += bytes;
         pool->reserved += grow;
@@ -302,6 +335,7 @@ cudaError_t cudaFree(void *p)
 cudaError_t cudaMallocFromPoolAsync(void **p, size_t bytes, cudaMemPool_t pool, cudaStream_t s)
 {
     if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
+    if (cudaError_t e_ = together(s->device, pool->device)) return e_;
     return get_memory(p, bytes, pool);
 }
 
@@ -328,9 +362,11 @@ cudaError_t cudaFreeHost(void *p)
 cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const struct cudaMemPoolProps *p)
 {
     if (p->allocType != cudaMemAllocationTypePinned ||
-        p->location.type != cudaMemLocationTypeDevice || cudaSetDevice(p->location.id))
+        p->location.type != cudaMemLocationTypeDevice || p->location.id < 0 ||
+        p->location.id >= R.machine.devices)
         return cudaErrorInvalidValue;
     *pool = new CUmemPoolHandle_st();
+    (*pool)->device = p->location.id;
     return cudaSuccess;
 }
 
@@ -396,6 +432,7 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
             s, "copy", [=] { return (int)cudaMemcpyAsync(dst, src, bytes, kind, s); }, used,
             sizeof used);
     locked l(R.lock);
+    if (s && together(s->device, current)) return together(s->device, current);
     if (lost()) return lost();
     if (kind == cudaMemcpyDeviceToDevice || !s) {
         memmove(dst, src, bytes);
@@ -424,6 +461,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
     locked l(R.lock);
 
     *s = new CUstream_st();
+    (*s)->device = current;
     R.streams.push_back(*s);
     return cudaSuccess;
 }
@@ -466,6 +504,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
     R.events++;
     *e = new CUevent_st();
     (*e)->timing = !(flags & cudaEventDisableTiming);
+    (*e)->device = current;
     return cudaSuccess;
 }
 
@@ -483,6 +522,7 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
     if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     locked l(R.lock);
 
+    if (s && s->device != e->device) return cudaErrorInvalidValue;
     e->stream = s;
     e->number = s ? s->number : 0;
     e->time = R.clock;
