@@ -262,23 +262,24 @@ static lp_status unet_job(void *args, lp_err *err)
     lp_device *d = k->d;
     lp_net *net = k->net;
     lp_status st = lp_card_use(d->card, err);
-    int e;
+    const lp_buf *const uses[3] = {k->tiles, k->y, k->styles};
+    int e, i;
 
     if (st) return st;
     pthread_mutex_lock(&net->lock);
     e = cudaStreamWaitEvent(d->stream, net->last, 0);
-    if (!e) e = after(d, k->tiles);
-    if (!e) e = after(d, k->y);
-    if (!e) e = after(d, k->styles);
+    for (i = 0; i < 3 && !e; i++) e = after(d, uses[i]);
     if (!e) e = lp_spans_begin(&d->spans, d->stream);
     if (!(st = lp_card_check(d->card, e, "network", err)))
         st = lp_unet_cuda_run(net->unet, k->tiles->d_data, k->group, k->n_groups, k->y->d_data,
                               k->styles->d_data, d->stream, err);
     e = cudaEventRecord(net->last, d->stream); /* also after a failure: some may be queued */
+    for (i = 0; i < 3; i++) {
+        int k_e = used(d, uses[i]);
+
+        if (!e) e = k_e;
+    }
     if (!st && !e) e = lp_spans_end(&d->spans, LP_WORK_NET, d->stream);
-    if (!st && !e) e = used(d, k->tiles);
-    if (!st && !e) e = used(d, k->y);
-    if (!st && !e) e = used(d, k->styles);
     if (!st) st = lp_card_check(d->card, e, "network", err);
     pthread_mutex_unlock(&net->lock);
     return st;
@@ -305,9 +306,10 @@ static int begin(lp_device *d, const lp_buf *a, const lp_buf *b)
 static lp_status end(lp_device *d, int e, int kind, const lp_buf *a, const lp_buf *b,
                      const char *what, lp_err *err)
 {
+    int of_a = used(d, a), of_b = used(d, b); /* also after a failure: some may be queued */
+
+    if (!e) e = of_a ? of_a : of_b;
     if (!e) e = lp_spans_end(&d->spans, kind, d->stream);
-    if (!e) e = used(d, a);
-    if (!e) e = used(d, b);
     return lp_card_check(d->card, e, what, err);
 }
 

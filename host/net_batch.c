@@ -367,7 +367,7 @@ lp_status lp_net_batch_look(lp_net_batch *b, int all, lp_net_batch_state *out, l
     lp_status st = LP_OK;
 
     pthread_mutex_lock(&b->lock);
-    while (b->running) pthread_cond_wait(&b->news, &b->lock);
+    while (b->running && (all || !b->known_pixels)) pthread_cond_wait(&b->news, &b->lock);
     if ((all || !b->known_pixels) && b->pixels > 0) {
         b->running = 1;
         pthread_mutex_unlock(&b->lock);

@@ -48,6 +48,7 @@ static int on_gpus(const lp_backend *be, const work *w, const lp_run_device *dev
     double need = w->px * (80 + 28 * w->scale * w->scale), each = ceil(BATCHES / w->tiles);
     int n = 0, i;
 
+    if (each < threads / n_devices) each = threads / n_devices;
     if (each < 2) each = 2;
     if (each > be->workers) each = be->workers;
     for (i = 0; i < n_devices; i++) {

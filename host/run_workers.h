@@ -1,8 +1,9 @@
 /* run_workers - how many images of a run are worked on at a time.
  *
- * On a CPU one per thread. On GPUs as many as fill two batches of each, so that one runs while the
- * next fills up: they mostly wait, and there may be 4 per thread of the CPU. In both cases as far
- * as a quarter of the machine's memory goes, and half of a GPU's. A worker needs about 60 bytes per
+ * On a CPU one per thread. On GPUs too, so that all threads read, normalise and write; or, where
+ * images are small, as many as fill two batches of each, so that one runs while the next fills up:
+ * at most 4 per thread, as they mostly wait. In both cases as far as a quarter of the machine's
+ * memory goes, and half of a GPU's. A worker needs about 60 bytes per
  * pixel of its image, more where the image is enlarged, and what the network's activations take.
  * Judged by the first image that can be read, and where diameters are chosen from the images, by
  * the smallest that can be. */

@@ -13,7 +13,7 @@
 #include "host/segment_run.h"
 #include "host/write_masks.h"
 
-enum { MOST = 40, CORRUPT = 7, HUGE_ONE = 11 };
+enum { MOST = 24, CORRUPT = 7, HUGE_ONE = 11 };
 
 typedef struct {
     char *dir, *model, *image[MOST], *base[MOST];
@@ -109,7 +109,7 @@ static int run(scene *s, int from, int to, const char *out, int devices, size_t 
         s->item[i - from] = (lp_input){.path = s->image[i], .base = s->base[i]};
     }
     o.segment = lp_segment_defaults();
-    o.segment.bsize = 32;
+    o.segment.bsize = 48;
     o.segment.niter = 5;
     o.segment.max_size_fraction = 1;
     o.segment.flow_threshold = 0;
@@ -176,7 +176,7 @@ static void same_bytes(void **state)
 {
     char one[4000], all[4000];
     double particles = 0, tiles = 0;
-    const int n = 4;
+    const int n = 3;
     scene s;
     int i;
 
@@ -221,13 +221,13 @@ static void one_is_lost(void **state)
     begin(&s, MOST, 0);
     for (lost = 0; lost < 2; lost++) {
         setup(NULL);
-            simt_lose_one(lost, 150);
+            simt_lose_one(lost, 120);
         assert_int_equal(run(&s, 0, MOST, lost ? "b" : "a", -1, 0, sum), 0);
         assert_true(done == MOST && value(sum, "failed", 0) == 0);
         assert_int_equal(value(sum, "gpu", 0), !lost);
     }
     setup(NULL);
-    simt_lose_device(400);
+    simt_lose_device(300);
     assert_int_equal(run(&s, 0, MOST, "c", -1, 0, sum), 1);
     assert_true(done > 0 && done < MOST && value(sum, "failed", 0) == MOST - done);
     end(&s);
