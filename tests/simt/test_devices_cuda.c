@@ -81,7 +81,6 @@ static void end(scene *s)
     assert_true(simt_device_memory_used() == 0 && simt_device_objects() == 0);
     for (i = 0; i < s->n; i++) free(s->image[i]);
     free(s->model);
-    lp_tmp_remove(strdup(lp_tmp_path(s->dir, ".lipopose")));
     lp_tmp_remove(s->dir);
 }
 
