@@ -6,13 +6,7 @@
 #include <string.h>
 
 #include "session_state.h"
-
-static int compare_u32(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return x < y ? -1 : x > y;
-}
+#include "sort.h"
 
 /* Median of sqrt(area) * 2 / sqrt(pi); 0 without particles (Cellpose utils.diameters), -1 where
  * memory is short. */
@@ -25,7 +19,7 @@ static double median_diameter(const lp_labels *m, uint32_t n)
     if (!area) return -1;
     for (i = 0; i < (int64_t)m->Ly * m->Lx; i++) area[m->data[i]]++;
     if (n) {
-        qsort(area + 1, n, sizeof *area, compare_u32);
+        qsort(area + 1, n, sizeof *area, lp_by_u32);
         d = (sqrt(area[(n + 1) / 2]) + sqrt(area[n / 2 + 1])) / 2;
     }
     free(area);

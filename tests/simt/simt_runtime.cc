@@ -2,66 +2,19 @@
  *
  * What a device does at some later time happens here as late as it may, where that can be told:
  * bytes copied to the host arrive with the wait for the stream or event (NaN until then), and the
- * source of a copy to the device must not have changed by then. New memory holds NaN; memory that
- * was not freed is a leak that AddressSanitizer sees. Pools grow by 64 KiB and keep what is freed.
- * The device's clock goes on by 1 ms with every kernel. */
-#include <cuda_runtime_api.h>
-#include <mutex>
-#include <stdint.h>
+ * source of a copy to the device must not have changed by then. The device's clock goes on by 1 ms
+ * with every kernel. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <vector>
 
 #include "simt_graph.h"
 #include "simt_inside.h"
 #include "simt_record.h"
-#include "simt_test.h"
+#include "simt_state.h"
 
-struct Op {
-    void *to; /* host, or NULL: only checked */
-    const void *from;
-    std::vector<char> bytes;
-    size_t number;
-    CUstream_st *after; /* instead of a copy: waits for what this one had by then */
-    size_t after_number;
-};
-struct CUstream_st {
-    std::vector<Op> pending;
-    size_t number;
-    int device;
-};
-struct CUevent_st {
-    CUstream_st *stream;
-    size_t number, time;
-    bool timing;
-    int device;
-};
-struct CUmemPoolHandle_st {
-    size_t used, reserved;
-    int device;
-};
-struct Block {
-    void *first;
-    size_t second;
-    cudaMemPool_t pool; /* or NULL */
-};
-
-static struct {
-    simt_machine machine = {1, 13000, 90, (size_t)8 << 30, -1};
-    size_t used, peak; /* pools: with what they keep */
-    size_t clock;      /* ms */
-    size_t events;
-    long skip_after = -1; /* kernels of a device until they are no longer run; -1: never */
-    long begun[8];        /* of each device, since that was set */
-    long lost_after = -1; /* kernels until the device is lost; -1: never */
-    int lost_device = -1; /* -1: all of them */
-    std::vector<Block> blocks;
-    std::vector<CUstream_st *> streams;
-    std::recursive_mutex lock;
-} R;
-typedef std::lock_guard<std::recursive_mutex> locked;
-static thread_local int current; /* the device that the thread has set */
+simt_state R;
+thread_local int simt_current;
 
 void simt_set_machine(const simt_machine *m)
 {
@@ -83,7 +36,7 @@ void simt_lose_one(int device, long kernels)
 
 static bool may_be_lost()
 {
-    return R.lost_device < 0 || R.lost_device == current;
+    return R.lost_device < 0 || R.lost_device == simt_current;
 }
 
 void simt_skip_kernels(long kernels)
@@ -92,9 +45,9 @@ void simt_skip_kernels(long kernels)
     memset(R.begun, 0, sizeof R.begun);
 }
 
-static bool skipping()
+bool simt_skipping()
 {
-    return R.skip_after >= 0 && R.begun[current] >= R.skip_after;
+    return R.skip_after >= 0 && R.begun[simt_current] >= R.skip_after;
 }
 
 int simt_kernel_starts()
@@ -106,48 +59,19 @@ int simt_kernel_starts()
         if (R.lost_after > 0) R.lost_after--;
     }
     R.clock++;
-    if (skipping()) return -1;
-    R.begun[current]++;
+    if (simt_skipping()) return -1;
+    R.begun[simt_current]++;
     return 0;
 }
 
-static cudaError_t lost()
+cudaError_t simt_lost()
 {
     return R.lost_after == 0 && may_be_lost() ? cudaErrorLaunchFailure : cudaSuccess;
 }
 
-/* Things of one device do not go with those of another. */
-static cudaError_t together(int a, int b)
+cudaError_t simt_together(int a, int b)
 {
-    return a == b ? lost() : cudaErrorInvalidValue;
-}
-
-static bool fits(size_t bytes)
-{
-    if (bytes > R.machine.memory - R.used) return false;
-    R.used += bytes;
-    if (R.used > R.peak) R.peak = R.used;
-    return true;
-}
-
-size_t simt_device_memory_used()
-{
-    return R.used;
-}
-
-bool simt_device_live(const void *p)
-{
-    locked l(R.lock);
-
-    for (auto &b : R.blocks)
-        if ((const char *)p >= (char *)b.first && (const char *)p < (char *)b.first + b.second)
-            return true;
-    return false;
-}
-
-size_t simt_device_memory_peak()
-{
-    return R.peak;
+    return a == b ? simt_lost() : cudaErrorInvalidValue;
 }
 
 size_t simt_device_objects()
@@ -232,7 +156,7 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 cudaError_t cudaSetDevice(int device)
 {
     if (device < 0 || device >= R.machine.devices) return cudaErrorInvalidDevice;
-    current = device;
+    simt_current = device;
     return cudaSuccess;
 }
 
@@ -248,20 +172,11 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
     return cudaSuccess;
 }
 
-cudaError_t cudaMemGetInfo(size_t *left, size_t *total)
-{
-    locked l(R.lock);
-
-    *total = R.machine.memory;
-    *left = R.machine.memory - R.used;
-    return cudaSuccess;
-}
-
 cudaError_t cudaDeviceSynchronize(void)
 {
     if (cudaError_t e_ = simt_unsafe_anywhere()) return e_;
     finish_all();
-    return lost();
+    return simt_lost();
 }
 
 const char *cudaGetErrorString(cudaError_t e)
@@ -282,141 +197,11 @@ cudaError_t cudaGetLastError(void)
     return cudaSuccess;
 }
 
-static cudaError_t get_memory(void **p, size_t bytes, cudaMemPool_t pool)
-{
-    locked l(R.lock);
-    const size_t step = (size_t)64 << 10;
-    size_t grow = bytes;
-
-    if (lost()) return lost();
-    if (R.machine.fail_alloc == 0) return cudaErrorMemoryAllocation;
-    if (R.machine.fail_alloc > 0) R.machine.fail_alloc--;
-    if (pool) {
-        grow = (pool->used + bytes + step - 1) / step * step;
-        grow = grow > pool->reserved ? grow - pool->reserved : 0;
-    }
-    if (!bytes || !fits(grow)) return cudaErrorMemoryAllocation;
-    if (posix_memalign(p, 256, bytes)) return cudaErrorMemoryAllocation;
-    memset(*p, skipping() ? 0 : 0xff, bytes);
-    if (pool) {
-        pool->used += bytes;
-        pool->reserved += grow;
-    }
-    R.blocks.push_back({*p, bytes, pool});
-    return cudaSuccess;
-}
-
-cudaError_t cudaMalloc(void **p, size_t bytes)
-{
-    if (cudaError_t e_ = simt_unsafe()) return e_;
-    return get_memory(p, bytes, nullptr);
-}
-
-cudaError_t cudaFree(void *p)
-{
-    if (cudaError_t e_ = simt_unsafe()) return e_;
-    locked l(R.lock);
-
-    if (!p) return cudaSuccess;
-    for (size_t i = 0; i < R.blocks.size(); i++)
-        if (R.blocks[i].first == p) {
-            if (R.blocks[i].pool)
-                R.blocks[i].pool->used -= R.blocks[i].second;
-            else
-                R.used -= R.blocks[i].second;
-            R.blocks.erase(R.blocks.begin() + (long)i);
-            free(p);
-            return lost();
-        }
-    fprintf(stderr, "simt: free of what is no device memory\n");
-    abort();
-}
-
-cudaError_t cudaMallocFromPoolAsync(void **p, size_t bytes, cudaMemPool_t pool, cudaStream_t s)
-{
-    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
-    if (cudaError_t e_ = together(s->device, pool->device)) return e_;
-    return get_memory(p, bytes, pool);
-}
-
-cudaError_t cudaFreeAsync(void *p, cudaStream_t s)
-{
-    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
-    return cudaFree(p);
-}
-
-cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned)
-{
-    if (cudaError_t e_ = simt_unsafe()) return e_;
-    *p = malloc(bytes);
-    return *p ? cudaSuccess : cudaErrorMemoryAllocation;
-}
-
-cudaError_t cudaFreeHost(void *p)
-{
-    if (cudaError_t e_ = simt_unsafe()) return e_;
-    free(p);
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const struct cudaMemPoolProps *p)
-{
-    if (p->allocType != cudaMemAllocationTypePinned ||
-        p->location.type != cudaMemLocationTypeDevice || p->location.id < 0 ||
-        p->location.id >= R.machine.devices)
-        return cudaErrorInvalidValue;
-    *pool = new CUmemPoolHandle_st();
-    (*pool)->device = p->location.id;
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool)
-{
-    locked l(R.lock);
-
-    for (Block &b : R.blocks)
-        if (b.pool == pool) {
-            fprintf(stderr, "simt: end of a pool of which there is memory in use\n");
-            abort();
-        }
-    R.used -= pool->reserved;
-    delete pool;
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, enum cudaMemPoolAttr, void *)
-{
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, enum cudaMemPoolAttr a, void *value)
-{
-    locked l(R.lock);
-    uint64_t bytes = a == cudaMemPoolAttrReservedMemCurrent ? pool->reserved : pool->used;
-
-    memcpy(value, &bytes, sizeof bytes);
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t keep)
-{
-    locked l(R.lock);
-    const size_t step = (size_t)64 << 10;
-    size_t want = (pool->used + step - 1) / step * step;
-
-    if (want < keep) want = keep;
-    if (want < pool->reserved) {
-        R.used -= pool->reserved - want;
-        pool->reserved = want;
-    }
-    return cudaSuccess;
-}
-
 cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, cudaMemcpyKind)
 {
     if (cudaError_t e_ = simt_unsafe()) return e_;
     finish_all();
-    if (lost()) return lost();
+    if (simt_lost()) return simt_lost();
     memcpy(dst, src, bytes);
     return cudaSuccess;
 }
@@ -432,8 +217,8 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
             s, "copy", [=] { return (int)cudaMemcpyAsync(dst, src, bytes, kind, s); }, used,
             sizeof used);
     locked l(R.lock);
-    if (s && together(s->device, current)) return together(s->device, current);
-    if (lost()) return lost();
+    if (s && simt_together(s->device, simt_current)) return simt_together(s->device, simt_current);
+    if (simt_lost()) return simt_lost();
     if (kind == cudaMemcpyDeviceToDevice || !s) {
         memmove(dst, src, bytes);
         return cudaSuccess;
@@ -461,7 +246,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
     locked l(R.lock);
 
     *s = new CUstream_st();
-    (*s)->device = current;
+    (*s)->device = simt_current;
     R.streams.push_back(*s);
     return cudaSuccess;
 }
@@ -484,7 +269,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
     locked l(R.lock);
 
     finish(s, (size_t)-1);
-    return lost();
+    return simt_lost();
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
@@ -494,7 +279,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 
     if (e->stream && e->stream != s)
         s->pending.push_back({nullptr, nullptr, {}, ++s->number, e->stream, e->number});
-    return lost();
+    return simt_lost();
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
@@ -504,7 +289,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
     R.events++;
     *e = new CUevent_st();
     (*e)->timing = !(flags & cudaEventDisableTiming);
-    (*e)->device = current;
+    (*e)->device = simt_current;
     return cudaSuccess;
 }
 
@@ -526,7 +311,7 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
     e->stream = s;
     e->number = s ? s->number : 0;
     e->time = R.clock;
-    return lost();
+    return simt_lost();
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e)
@@ -535,14 +320,14 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     locked l(R.lock);
 
     finish(e->stream, e->number);
-    return lost();
+    return simt_lost();
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t e)
 {
     locked l(R.lock);
 
-    if (lost()) return lost();
+    if (simt_lost()) return simt_lost();
     if (alive(e->stream))
         for (Op &o : e->stream->pending)
             if (o.number <= e->number) return cudaErrorNotReady;
@@ -560,6 +345,6 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
             if (o.number <= e->number) return cudaErrorNotReady;
     }
     *ms = (float)(to->time - from->time);
-    return lost();
+    return simt_lost();
 }
 }

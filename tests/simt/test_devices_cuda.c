@@ -69,7 +69,7 @@ static void begin(scene *s, int n, int bad)
             fputs("II*", f);
             fclose(f);
         } else {
-            write_image(s->image[i], huge ? 600 : 38 + i % 5, huge ? 600 : 38 + i % 7, (unsigned)i);
+            write_image(s->image[i], huge ? 900 : 38 + i % 5, huge ? 900 : 38 + i % 7, (unsigned)i);
         }
     }
 }
@@ -203,7 +203,7 @@ static void bad_ones(void **state)
 
     (void)state;
     begin(&s, MOST, 1);
-    assert_int_equal(run(&s, 0, MOST, "r", -1, (size_t)2 << 20, sum), 1);
+    assert_int_equal(run(&s, 0, MOST, "r", -1, (size_t)4 << 20, sum), 1);
     assert_true(done == MOST - 2 && value(sum, "failed", 0) == 2);
     assert_true(value(sum, "images", 0) == MOST - 2 && value(sum, "images_at_a_time", 0) > 2);
     assert_true(value(sum, "tiles", 0) > 0 && value(sum, "tiles", 1) > 0);
@@ -220,7 +220,7 @@ static void one_is_lost(void **state)
     begin(&s, MOST, 0);
     for (lost = 0; lost < 2; lost++) {
         setup(NULL);
-            simt_lose_one(lost, 120);
+        simt_lose_one(lost, 120);
         assert_int_equal(run(&s, 0, MOST, lost ? "b" : "a", -1, 0, sum), 0);
         assert_true(done == MOST && value(sum, "failed", 0) == 0);
         assert_int_equal(value(sum, "gpu", 0), !lost);
