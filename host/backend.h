@@ -62,6 +62,9 @@ typedef struct {
     /* s [LP_WORK_N]: seconds that the device has worked for this lp_device; with wait 1, waits for
      * what it still does. The network's are with its tiles. */
     lp_status (*seconds)(lp_device *dev, int wait, double *s, lp_err *err);
+    /* Seconds in which the device worked for this lp_device or others opened with it, whatever was
+     * done at the same time: of what seconds() and masks have measured so far. 0: not known. */
+    double (*busy)(lp_device *dev);
     /* One line: what the device is. Valid until close. */
     const char *(*describe)(const lp_device *dev);
 

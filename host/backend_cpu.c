@@ -102,6 +102,12 @@ static lp_status cpu_seconds(lp_device *d, int wait, double *s, lp_err *err)
     return LP_OK;
 }
 
+static double cpu_busy(lp_device *d)
+{
+    (void)d;
+    return 0;
+}
+
 static const char *cpu_describe(const lp_device *d)
 {
     return d->text;
@@ -281,6 +287,7 @@ const lp_backend lp_backend_cpu = {
     .batch = cpu_batch,
     .peak = cpu_peak,
     .seconds = cpu_seconds,
+    .busy = cpu_busy,
     .describe = cpu_describe,
     .buf_new = cpu_buf_new,
     .buf_free = cpu_buf_free,

@@ -63,6 +63,7 @@ static lp_status cuda_open(const lp_backend_options *o, lp_device **out, lp_err 
     } else if ((st = lp_card_open(o->gpu_device, o->gpu_memory, &d->card, err))) {
         goto done;
     }
+    d->spans.card = d->card;
     if ((st = lp_card_use(d->card, err))) goto done;
     if ((st = lp_card_check(d->card, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
                             "stream", err)))
@@ -104,6 +105,16 @@ static lp_status cuda_seconds(lp_device *d, int wait, double *s, lp_err *err)
     if ((st = lp_card_check(d->card, e, "times", err))) return st;
     memcpy(s, d->spans.seconds, LP_WORK_N * sizeof *s);
     return LP_OK;
+}
+
+static double cuda_busy(lp_device *d)
+{
+    double s;
+
+    pthread_mutex_lock(&d->card->lock);
+    s = lp_busy_total(&d->card->busy);
+    pthread_mutex_unlock(&d->card->lock);
+    return s;
 }
 
 static const char *cuda_describe(const lp_device *d)
@@ -402,6 +413,7 @@ const lp_backend lp_backend_cuda = {
     .batch = cuda_batch,
     .peak = cuda_peak,
     .seconds = cuda_seconds,
+    .busy = cuda_busy,
     .describe = cuda_describe,
     .buf_new = cuda_buf_new,
     .buf_free = cuda_buf_free,

@@ -338,10 +338,12 @@ static void measure(lp_running *r)
     for (i = 0; i < r->n_devices; i++) {
         lp_net_batch_state b;
         int k = r->tally.n_devices;
+        double busy;
 
-        if (r->device[i].lost || !lp_session_work(r->device[i].session, &b)) continue;
+        if (r->device[i].lost || !lp_session_work(r->device[i].session, &b, &busy)) continue;
         r->tally.device[k].gpu = r->device[i].gpu;
         r->tally.device[k].network = b.busy;
+        r->tally.device[k].busy = busy;
         r->tally.device[k].batches = b.batches;
         r->tally.device[k].tiles = b.tiles;
         r->tally.n_devices++;

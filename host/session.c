@@ -262,11 +262,13 @@ lp_status lp_session_times(lp_session *s, int sign, double *seconds, lp_err *err
     return LP_OK;
 }
 
-int lp_session_work(lp_session *s, lp_net_batch_state *out)
+int lp_session_work(lp_session *s, lp_net_batch_state *out, double *busy)
 {
     lp_err err;
 
-    return s->s->batch && !lp_net_batch_look(s->s->batch, 1, out, &err);
+    if (!s->s->batch || lp_net_batch_look(s->s->batch, 1, out, &err)) return 0;
+    *busy = s->s->be->busy(s->dev);
+    return 1;
 }
 
 int lp_session_lost(lp_session *s)

@@ -38,9 +38,10 @@ lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const l
  * that others shared, what its pixels take on average. */
 lp_status lp_session_times(lp_session *s, int sign, double *seconds, lp_err *err);
 
-/* What the network has done in batches that sessions share; waits for the device. 0 where there are
- * none, or it is lost. */
-int lp_session_work(lp_session *s, lp_net_batch_state *out);
+/* What the network has done in batches that sessions share, and seconds in which the device did
+ * anything for them (backend.h, busy); waits for the network. 0 where no batches are shared, or the
+ * device is lost. */
+int lp_session_work(lp_session *s, lp_net_batch_state *out, double *busy);
 
 /* 1 where the device has failed for good: nothing will run on it any more. Waits for it. */
 int lp_session_lost(lp_session *s);

@@ -8,7 +8,8 @@ static int read_oldest(lp_spans *s)
     int e, k = s->first;
 
     if ((e = cudaEventSynchronize(s->span[k].to)) ||
-        (e = cudaEventElapsedTime(&ms, s->span[k].from, s->span[k].to)))
+        (e = cudaEventElapsedTime(&ms, s->span[k].from, s->span[k].to)) ||
+        (e = lp_card_ran(s->card, s->span[k].from, ms / 1e3)))
         return e;
     s->seconds[s->span[k].kind] += ms / 1e3;
     s->first = (k + 1) % LP_SPANS;

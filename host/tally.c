@@ -69,8 +69,7 @@ static void rates(const lp_tally *t, double seconds, FILE *to)
         fprintf(to, "; busiest stage: %s, %.0f %% of the time", t->stage_name[k],
                 100 * busiest / s);
     for (i = 0; i < t->n_devices; i++)
-        fprintf(to, "; network on GPU %d: %.0f %%", t->device[i].gpu,
-                100 * t->device[i].network / s);
+        fprintf(to, "; GPU %d: %.0f %%", t->device[i].gpu, 100 * t->device[i].busy / s);
     if (t->cpu >= 0) fprintf(to, "; CPUs: %.0f %%", 100 * t->cpu);
     if (peak > 0) fprintf(to, "; peak memory %.0f MiB", peak);
     fputc('\n', to);
@@ -148,7 +147,8 @@ lp_status lp_tally_json(const lp_tally *t, double seconds, int signal, char **li
 
         put(d, "gpu", t->device[i].gpu, 17);
         put(d, "network_s", t->device[i].network, 6);
-        put(d, "network_share", t->device[i].network / s, 6);
+        put(d, "busy_s", t->device[i].busy, 6);
+        put(d, "busy_share", t->device[i].busy / s, 6);
         put(d, "batches", (double)t->device[i].batches, 17);
         put(d, "tiles", (double)t->device[i].tiles, 17);
         cJSON_AddItemToArray(devices, d);

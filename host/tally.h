@@ -19,7 +19,7 @@ typedef struct {
     double cpu; /* share of the CPUs' time that was used, 0 to 1; NaN: not known */
     struct {
         int gpu;
-        double network; /* seconds that it worked on the network */
+        double network, busy; /* seconds that it worked on the network; on anything */
         int64_t batches, tiles;
     } device[LP_RUN_GPUS]; /* those that share batches */
     int n_devices;

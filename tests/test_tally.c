@@ -58,6 +58,7 @@ static void summary(void **state)
     t.n_devices = 1;
     t.device[0].gpu = 3;
     t.device[0].network = 12;
+    t.device[0].busy = 13.5;
     t.device[0].batches = 7;
     t.device[0].tiles = 400;
     assert_int_equal(lp_tally_json(&t, 15, 0, &line, NULL), LP_OK);
@@ -68,7 +69,7 @@ static void summary(void **state)
     assert_true(number(o, "cpu_share") == 0.5);
     d = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(o, "devices"), 0);
     assert_true(number(d, "gpu") == 3 && number(d, "batches") == 7 && number(d, "tiles") == 400);
-    assert_true(number(d, "network_s") == 12 && fabs(number(d, "network_share") - 0.8) < 1e-5);
+    assert_true(number(d, "network_s") == 12 && fabs(number(d, "busy_share") - 0.9) < 1e-5);
     cJSON_Delete(j);
     free(line);
     t.cpu = NAN;

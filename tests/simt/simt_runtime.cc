@@ -309,6 +309,7 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 
     if (s && s->device != e->device) return cudaErrorInvalidValue;
     e->stream = s;
+    e->recorded = true;
     e->number = s ? s->number : 0;
     e->time = R.clock;
     return simt_lost();
@@ -339,7 +340,7 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
     locked l(R.lock);
 
     for (cudaEvent_t e : {from, to}) {
-        if (!e->timing || !e->stream) return cudaErrorInvalidValue;
+        if (!e->timing || !e->recorded) return cudaErrorInvalidValue;
         if (!alive(e->stream)) continue;
         for (Op &o : e->stream->pending)
             if (o.number <= e->number) return cudaErrorNotReady;

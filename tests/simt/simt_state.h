@@ -25,7 +25,7 @@ struct CUstream_st {
 struct CUevent_st {
     CUstream_st *stream;
     size_t number, time;
-    bool timing;
+    bool timing, recorded;
     int device;
 };
 struct CUmemPoolHandle_st {
