@@ -3,9 +3,9 @@
  * Workers take images (and pages of stacks) from one list; each reads, segments, measures
  * and writes on its own, so reading and writing overlap with computing; on a GPU they share the
  * batches of the network. A failing image is recorded and the others go on; images of a GPU that
- * fails for good are done by the others. What an earlier run has done with the same settings is skipped
- * (done.h); what another process is doing now is left to the end, and done then if that one failed
- * (claim.h).
+ * fails for good are done by the others. What an earlier run has done with the same settings is
+ * skipped (done.h); what another process is doing now is left to the end, and done then if that one
+ * failed (claim.h).
  *
  * A signal drops the images at hand, at the latest 8 s later together with the process. */
 #ifndef LP_SEGMENT_RUN_H
