@@ -2,7 +2,9 @@
  *
  * A back end is one struct of function pointers, chosen once by name. Buffers are
  * opaque: host memory for `cpu`, device memory for `cuda`. Every function only
- * queues work (the CPU back end does it at once); get(), masks() and layer() wait. Arrays are
+ * queues work (the CPU back end does it at once); get(), masks(), layer() and wait() wait. A buffer
+ * may be used by devices that were opened with each other (but freed by the one that made it): its
+ * uses come in the order of the calls, which must not be at the same time. Arrays are
  * float32 and planar unless said otherwise; flows [2][Ly][Lx] are y then x, 5.0 is one pixel per
  * step, cellprob [Ly][Lx] is a logit. A batch holds tiles of one or several sizes, end to end:
  * tiles are [nchan][ly][lx] each, and where those of a call begin is said in pixels, so that it
@@ -57,9 +59,12 @@ typedef struct {
     int (*batch)(const lp_device *dev);
     /* The most bytes that buffers and networks have taken at a time. */
     size_t (*peak)(const lp_device *dev);
-    /* s [LP_WORK_N]: seconds that the device has worked for this lp_device; waits for what it
-     * still does. The network's are with its tiles. */
-    lp_status (*seconds)(lp_device *dev, double *s, lp_err *err);
+    /* s [LP_WORK_N]: seconds that the device has worked for this lp_device; with wait 1, waits for
+     * what it still does. The network's are with its tiles. */
+    lp_status (*seconds)(lp_device *dev, int wait, double *s, lp_err *err);
+    /* Seconds in which the device worked for this lp_device or others opened with it, whatever was
+     * done at the same time: of what seconds() and masks have measured so far. 0: not known. */
+    double (*busy)(lp_device *dev);
     /* One line: what the device is. Valid until close. */
     const char *(*describe)(const lp_device *dev);
 
@@ -69,6 +74,8 @@ typedef struct {
     lp_status (*put)(lp_device *dev, lp_buf *dst, const void *src, size_t bytes, lp_err *err);
     lp_status (*get)(lp_device *dev, void *dst, const lp_buf *src, size_t offset, size_t bytes,
                      lp_err *err);
+    /* Until nothing that was queued uses buf. */
+    lp_status (*wait)(lp_device *dev, const lp_buf *buf, lp_err *err);
 
     /* Prepares the network; w may be freed afterwards. LP_PRECISION_AUTO takes the
      * fastest precision that holds the accuracy bounds; *used says which. */
@@ -107,7 +114,8 @@ typedef struct {
                        lp_merge_table *t, lp_merged *out, lp_err *err);
     /* At most, where memory of the device decides; 0: as many as threads. */
     int mask_threads; /* calls of masks and layer side by side, of one image */
-    int workers;      /* images at a time */
+    int workers;      /* images at a time, on each device */
+    int shares;       /* 1: images at a time share batches (net_batch.h) */
 } lp_backend;
 
 /* The back end of that name ("auto": the fastest that this machine has), or LP_EMISSING /

@@ -95,11 +95,17 @@ static size_t cpu_peak(const lp_device *d)
     return atomic_load(&d->peak);
 }
 
-static lp_status cpu_seconds(lp_device *d, double *s, lp_err *err)
+static lp_status cpu_seconds(lp_device *d, int wait, double *s, lp_err *err)
 {
-    (void)err;
+    (void)wait, (void)err;
     memcpy(s, d->seconds, sizeof d->seconds);
     return LP_OK;
+}
+
+static double cpu_busy(lp_device *d)
+{
+    (void)d;
+    return 0;
 }
 
 static const char *cpu_describe(const lp_device *d)
@@ -153,6 +159,12 @@ static lp_status cpu_get(lp_device *d, void *dst, const lp_buf *src, size_t offs
 {
     (void)d, (void)err;
     memcpy(dst, (const char *)src->data + offset, bytes);
+    return LP_OK;
+}
+
+static lp_status cpu_wait(lp_device *d, const lp_buf *buf, lp_err *err)
+{
+    (void)d, (void)buf, (void)err;
     return LP_OK;
 }
 
@@ -275,11 +287,13 @@ const lp_backend lp_backend_cpu = {
     .batch = cpu_batch,
     .peak = cpu_peak,
     .seconds = cpu_seconds,
+    .busy = cpu_busy,
     .describe = cpu_describe,
     .buf_new = cpu_buf_new,
     .buf_free = cpu_buf_free,
     .put = cpu_put,
     .get = cpu_get,
+    .wait = cpu_wait,
     .net_new = cpu_net_new,
     .net_free = cpu_net_free,
     .resize = cpu_resize,

@@ -1,8 +1,9 @@
 /* backend_cuda - the back end of one GPU: kernels/ queued on a stream per opened device.
  *
  * Kernels, copies and buffers of a device are in the order of its stream; masks, which several
- * threads may compute at a time, have streams of their own. A network is used by several devices:
- * its activations are one thing, so that an event keeps their work apart. */
+ * threads may compute at a time, have streams of their own. Where a buffer is used by several
+ * devices, its event keeps the order. A network is used by several devices too: its activations are
+ * one thing, so that an event keeps their work apart. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ static lp_status cuda_open(const lp_backend_options *o, lp_device **out, lp_err 
     } else if ((st = lp_card_open(o->gpu_device, o->gpu_memory, &d->card, err))) {
         goto done;
     }
+    d->spans.card = d->card;
     if ((st = lp_card_use(d->card, err))) goto done;
     if ((st = lp_card_check(d->card, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
                             "stream", err)))
@@ -92,13 +94,27 @@ static size_t cuda_peak(const lp_device *d)
     return peak;
 }
 
-static lp_status cuda_seconds(lp_device *d, double *s, lp_err *err)
+static lp_status cuda_seconds(lp_device *d, int wait, double *s, lp_err *err)
 {
     lp_status st = lp_card_use(d->card, err);
+    int e;
 
-    if (st || (st = lp_card_check(d->card, lp_spans_read(&d->spans), "times", err))) return st;
+    if (st) return st;
+    e = wait ? cudaStreamSynchronize(d->stream) : 0; /* tells of a lost device in any case */
+    if (!e) e = lp_spans_read(&d->spans, wait);
+    if ((st = lp_card_check(d->card, e, "times", err))) return st;
     memcpy(s, d->spans.seconds, LP_WORK_N * sizeof *s);
     return LP_OK;
+}
+
+static double cuda_busy(lp_device *d)
+{
+    double s;
+
+    pthread_mutex_lock(&d->card->lock);
+    s = lp_busy_total(&d->card->busy);
+    pthread_mutex_unlock(&d->card->lock);
+    return s;
 }
 
 static const char *cuda_describe(const lp_device *d)
@@ -106,9 +122,23 @@ static const char *cuda_describe(const lp_device *d)
     return d->card->text;
 }
 
+/* What is queued now comes after other streams' use of b. */
+static int after(lp_device *d, const lp_buf *b)
+{
+    return b->last == d->stream ? 0 : (int)cudaStreamWaitEvent(d->stream, b->ready, 0);
+}
+
+/* What was queued last uses b. */
+static int used(lp_device *d, const lp_buf *b)
+{
+    ((lp_buf *)(size_t)b)->last = d->stream; /* the buffer is const to the caller: its bytes are */
+    return cudaEventRecord(b->ready, d->stream);
+}
+
 static void cuda_buf_free(lp_device *d, lp_buf **b)
 {
     if (!b || !*b) return;
+    if ((*b)->last) after(d, *b);
     lp_card_free(d->card, (*b)->d_data, (*b)->bytes, d->stream);
     if ((*b)->ready) cudaEventDestroy((*b)->ready);
     free(*b);
@@ -140,6 +170,7 @@ static lp_status cuda_buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *
                             "event", err)))
         goto done;
     if ((st = lp_card_turn(d->card, buf_job, &k, err))) goto done;
+    if ((st = lp_card_check(d->card, used(d, b), "event", err))) goto done;
     *out = b;
     b = NULL;
 done:
@@ -147,17 +178,20 @@ done:
     return st;
 }
 
-/* What was queued last writes b: who reads it in another stream waits for this moment. */
-static int wrote(lp_device *d, lp_buf *b)
-{
-    return cudaEventRecord(b->ready, d->stream);
-}
-
 static lp_status cuda_put(lp_device *d, lp_buf *dst, const void *src, size_t bytes, lp_err *err)
 {
-    lp_status st = lp_stage_put(d->stage, dst->d_data, src, bytes, err);
+    lp_status st = lp_card_use(d->card, err);
 
-    return st ? st : lp_card_check(d->card, wrote(d, dst), "copy to the device", err);
+    if (!st) st = lp_card_check(d->card, after(d, dst), "copy to the device", err);
+    if (!st) st = lp_stage_put(d->stage, dst->d_data, src, bytes, err);
+    return st ? st : lp_card_check(d->card, used(d, dst), "copy to the device", err);
+}
+
+static lp_status cuda_wait(lp_device *d, const lp_buf *b, lp_err *err)
+{
+    lp_status st = lp_card_use(d->card, err);
+
+    return st ? st : lp_card_check(d->card, cudaEventSynchronize(b->ready), "network", err);
 }
 
 static void cuda_net_free(lp_device *d, lp_net **pn)
@@ -239,19 +273,24 @@ static lp_status unet_job(void *args, lp_err *err)
     lp_device *d = k->d;
     lp_net *net = k->net;
     lp_status st = lp_card_use(d->card, err);
-    int e;
+    const lp_buf *const uses[3] = {k->tiles, k->y, k->styles};
+    int e, i;
 
     if (st) return st;
     pthread_mutex_lock(&net->lock);
-    if (!(e = cudaStreamWaitEvent(d->stream, net->last, 0)))
-        e = lp_spans_begin(&d->spans, d->stream);
+    e = cudaStreamWaitEvent(d->stream, net->last, 0);
+    for (i = 0; i < 3 && !e; i++) e = after(d, uses[i]);
+    if (!e) e = lp_spans_begin(&d->spans, d->stream);
     if (!(st = lp_card_check(d->card, e, "network", err)))
         st = lp_unet_cuda_run(net->unet, k->tiles->d_data, k->group, k->n_groups, k->y->d_data,
                               k->styles->d_data, d->stream, err);
     e = cudaEventRecord(net->last, d->stream); /* also after a failure: some may be queued */
+    for (i = 0; i < 3; i++) {
+        int k_e = used(d, uses[i]);
+
+        if (!e) e = k_e;
+    }
     if (!st && !e) e = lp_spans_end(&d->spans, LP_WORK_NET, d->stream);
-    if (!st && !e) e = wrote(d, k->y);
-    if (!st && !e) e = wrote(d, k->styles);
     if (!st) st = lp_card_check(d->card, e, "network", err);
     pthread_mutex_unlock(&net->lock);
     return st;
@@ -266,16 +305,22 @@ static lp_status cuda_unet(lp_device *d, lp_net *net, const lp_buf *tiles,
     return lp_card_turn(d->card, unet_job, &k, err);
 }
 
-/* What is queued between the two, e of it: 0 or a cudaError_t. */
-static int begin(lp_device *d)
+/* What is queued between the two uses a and b; e of it: 0 or a cudaError_t. */
+static int begin(lp_device *d, const lp_buf *a, const lp_buf *b)
 {
-    return lp_spans_begin(&d->spans, d->stream);
+    int e = after(d, a);
+
+    if (!e) e = after(d, b);
+    return e ? e : lp_spans_begin(&d->spans, d->stream);
 }
 
-static lp_status end(lp_device *d, int e, int kind, lp_buf *written, const char *what, lp_err *err)
+static lp_status end(lp_device *d, int e, int kind, const lp_buf *a, const lp_buf *b,
+                     const char *what, lp_err *err)
 {
+    int of_a = used(d, a), of_b = used(d, b); /* also after a failure: some may be queued */
+
+    if (!e) e = of_a ? of_a : of_b;
     if (!e) e = lp_spans_end(&d->spans, kind, d->stream);
-    if (!e) e = wrote(d, written);
     return lp_card_check(d->card, e, what, err);
 }
 
@@ -286,9 +331,9 @@ static lp_status cuda_resize(lp_device *d, lp_buf *out, const lp_buf *in, int nc
     int e;
 
     if (st) return st;
-    if (!(e = begin(d)))
+    if (!(e = begin(d, out, in)))
         e = lp_resize_cuda(out->d_data, in->d_data, nchan, Ly, Lx, Ly2, Lx2, d->stream);
-    return end(d, e, LP_WORK_RESIZE, out, "resize", err);
+    return end(d, e, LP_WORK_RESIZE, out, in, "resize", err);
 }
 
 typedef struct {
@@ -323,10 +368,10 @@ static lp_status cuda_tile_cut(lp_device *d, lp_buf *tiles, size_t at, const lp_
     int e;
 
     if (st) return st;
-    if (!(e = begin(d)))
+    if (!(e = begin(d, tiles, img)))
         e = lp_tile_cut_cuda((float *)tiles->d_data + at * (size_t)nchan, img->d_data, nchan, g,
                              first, n, d->stream);
-    return end(d, e, LP_WORK_NET, tiles, "tiles", err);
+    return end(d, e, LP_WORK_NET, tiles, img, "tiles", err);
 }
 
 static lp_status cuda_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, size_t at,
@@ -337,14 +382,14 @@ static lp_status cuda_tile_average(lp_device *d, lp_buf *yf, const lp_buf *y, si
     int e;
 
     if (st) return st;
-    e = begin(d);
+    e = begin(d, yf, y);
     if (!e && first == 0)
         e = cudaMemsetAsync(yf->d_data, 0, (size_t)3 * g->Ly * g->Lx * sizeof(float), d->stream);
     if (!e)
         e = lp_tile_average_cuda(yf->d_data, (const float *)y->d_data + at * 3, 3, g, first, n,
                                  d->stream);
     if (!e && first + n == plan->ntiles) e = lp_tile_average_end_cuda(yf->d_data, 3, g, d->stream);
-    return end(d, e, LP_WORK_NET, yf, "average of tiles", err);
+    return end(d, e, LP_WORK_NET, yf, y, "average of tiles", err);
 }
 
 static lp_status cuda_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles, int at, int n,
@@ -354,10 +399,10 @@ static lp_status cuda_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles,
     int e;
 
     if (st) return st;
-    if (!(e = begin(d)))
+    if (!(e = begin(d, sum, styles)))
         e = lp_style_sum_cuda(sum->d_data, (const float *)styles->d_data + (size_t)at * length, n,
                               length, first, d->stream);
-    return end(d, e, LP_WORK_NET, sum, "style", err);
+    return end(d, e, LP_WORK_NET, sum, styles, "style", err);
 }
 
 const lp_backend lp_backend_cuda = {
@@ -368,11 +413,13 @@ const lp_backend lp_backend_cuda = {
     .batch = cuda_batch,
     .peak = cuda_peak,
     .seconds = cuda_seconds,
+    .busy = cuda_busy,
     .describe = cuda_describe,
     .buf_new = cuda_buf_new,
     .buf_free = cuda_buf_free,
     .put = cuda_put,
     .get = lp_cuda_get,
+    .wait = cuda_wait,
     .net_new = cuda_net_new,
     .net_free = cuda_net_free,
     .resize = cuda_resize,
@@ -384,5 +431,6 @@ const lp_backend lp_backend_cuda = {
     .layer = lp_cuda_layer,
     .merge = lp_cuda_merge,
     .mask_threads = 2,
-    .workers = 2,
+    .workers = 16,
+    .shares = 1,
 };

@@ -63,6 +63,18 @@ lp_status lp_card_check(const lp_card *c, int e, const char *what, lp_err *err)
     return e ? lp_cuda_failed(c->device, e, what, err) : LP_OK;
 }
 
+int lp_card_ran(lp_card *c, cudaEvent_t from, double s)
+{
+    float ms = 0;
+    int e = cudaEventElapsedTime(&ms, c->begun, from);
+
+    if (e) return e;
+    pthread_mutex_lock(&c->lock);
+    lp_busy_add(&c->busy, ms / 1e3, ms / 1e3 + s);
+    pthread_mutex_unlock(&c->lock);
+    return 0;
+}
+
 /* One pixel through a kernel: is there code for this card, and does it run? */
 static lp_status try_kernel(lp_card *c, lp_err *err)
 {
@@ -115,7 +127,8 @@ lp_status lp_card_open(int device, size_t cap, lp_card **out, lp_err *err)
     snprintf(c->text, sizeof c->text, "cuda, %s, %.1f GiB", info.name, info.memory / MIB / 1024);
     /* The first use of a card may fail too: busy, or set to refuse. */
     if ((e = cudaSetDevice(device)) || (e = cudaGetDeviceProperties(&p, device)) ||
-        (e = open_pool(c))) {
+        (e = open_pool(c)) || (e = cudaEventCreateWithFlags(&c->begun, cudaEventDefault)) ||
+        (e = cudaEventRecord(c->begun, NULL))) {
         st = lp_card_check(c, e, "first use", err);
         goto done;
     }
@@ -150,6 +163,7 @@ void lp_card_close(lp_card **pc)
     left = --c->users;
     pthread_mutex_unlock(&c->lock);
     if (!left) {
+        if (c->begun) cudaEventDestroy(c->begun);
         if (c->pool) cudaMemPoolDestroy(c->pool);
         lp_turns_destroy(&c->turns);
         pthread_mutex_destroy(&c->lock);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "backend.h"
+#include "busy.h"
 #include "../kernels/stream.h"
 #include "turns.h"
 
@@ -26,12 +27,14 @@ typedef struct {
     size_t shared; /* bytes of shared memory of a multiprocessor */
     char text[160];
     cudaMemPool_t pool; /* of memory in the order of streams; keeps what is freed */
+    cudaEvent_t begun;  /* when the card was opened */
     lp_turns turns;
     pthread_mutex_t lock; /* of what follows */
     size_t cap;           /* bytes; 0: none */
     size_t used, peak;    /* bytes asked for */
     size_t plain;         /* of them, those that are not from the pool */
     lp_card_spare *spare;
+    lp_busy busy; /* s since `begun` */
 } lp_card;
 
 lp_status lp_card_list(int i, lp_device_info *info, lp_err *err);
@@ -41,6 +44,9 @@ lp_status lp_card_open(int device, size_t cap, lp_card **out, lp_err *err);
 void lp_card_share(lp_card *c);  /* one more user */
 void lp_card_close(lp_card **c); /* one user less; NULL is fine */
 lp_status lp_card_use(const lp_card *c, lp_err *err);
+
+/* The card has worked for s seconds from the event on, which has passed. 0 or a cudaError_t. */
+int lp_card_ran(lp_card *c, cudaEvent_t from, double s);
 
 /* LP_OK for 0, else lp_cuda_failed (error_cuda.h). */
 lp_status lp_card_check(const lp_card *c, int e, const char *what, lp_err *err);

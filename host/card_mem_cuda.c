@@ -41,7 +41,8 @@ static double card_between(void *user, int from, int to)
     float ms = 0;
 
     if (cudaEventSynchronize(q->mark[to]) ||
-        cudaEventElapsedTime(&ms, q->mark[from], q->mark[to])) {
+        cudaEventElapsedTime(&ms, q->mark[from], q->mark[to]) ||
+        lp_card_ran(q->card, q->mark[from], ms / 1e3)) {
         cudaGetLastError();
         return 0;
     }

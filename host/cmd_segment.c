@@ -15,6 +15,7 @@
 #include "inputs.h"
 #include "merge_text.h"
 #include "options.h"
+#include "run_devices.h"
 #include "segment_run.h"
 #include "../weights/sha256.h"
 
@@ -23,7 +24,7 @@ typedef struct {
     lp_inputs_options find;
     const char *dir, *image_path, *model, *backend, *precision, *compat;
     const char *diameters, *method, *levels;
-    const char *settings, *calibrate, *target, *settings_out, *shard;
+    const char *settings, *calibrate, *target, *settings_out, *shard, *gpu_device;
     double threshold;
     int channel_axis, z_axis, all_channels, do_3d, help, version, verbose;
     double stitch_threshold, gpu_memory;
@@ -76,9 +77,8 @@ static lp_status check(args *a, const lp_settings *set, int seen_lowhigh, int se
     if (a->all_channels) s->chan = -1;
     if (!a->backend) a->backend = "auto";
     a->run.session.backend = a->backend;
-    if (a->run.session.gpu_device < 0)
-        return lp_fail(err, LP_EARG, "--gpu_device %d: GPUs count from 0",
-                       a->run.session.gpu_device);
+    a->run.n_gpus = -1;
+    if (a->gpu_device && (st = lp_run_devices_parse(a->gpu_device, &a->run, err))) return st;
     if (!(a->gpu_memory >= 0 && a->gpu_memory <= 65536))
         return lp_fail(err, LP_EARG, "--gpu_memory %g: must be GiB, or 0 for all", a->gpu_memory);
     a->run.session.gpu_memory = (size_t)(a->gpu_memory * 1073741824);
@@ -310,8 +310,8 @@ static int segment(int argc, char **argv, int cellpose)
             {"settings_out", LP_OPT_STRING, &a.settings_out, "FILE",
              "what calibration writes (SAVEDIR/lipopose_settings.json)"},
             {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto, cpu or cuda"},
-            {"gpu_device", LP_OPT_INT, &r->session.gpu_device, "N", "which GPU, from 0 (0)"},
-            {"gpu_memory", LP_OPT_DOUBLE, &a.gpu_memory, "GIB", "of the GPU at most (all)"},
+            {"gpu_device", LP_OPT_STRING, &a.gpu_device, "N,N", "which GPUs, from 0 (all)"},
+            {"gpu_memory", LP_OPT_DOUBLE, &a.gpu_memory, "GIB", "of each GPU at most (all)"},
             {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
             {"conv", LP_OPT_STRING, &r->session.conv, "NAME",
              "cuda: own (default), or cudnn: NVIDIA's, as a second opinion"},

@@ -33,7 +33,8 @@ struct lp_device {
 struct lp_buf {
     size_t bytes;
     void *d_data;
-    cudaEvent_t ready; /* after what was queued last that writes it */
+    cudaEvent_t ready; /* after what was queued last that uses it (but in lanes, which wait) ... */
+    cudaStream_t last; /* ... on this stream */
 };
 
 void lp_lane_free(lp_lane *l);

@@ -36,6 +36,7 @@ typedef struct {
     const char *settings; /* SHA-256 of what defines the results (fingerprint.h); NULL: null */
     const char *shard;    /* "2/4", or NULL */
     int skipped;          /* 1: done by an earlier run, whose record this is */
+    double started_s;     /* when reading began, since the run's start; NaN: null */
     double wall_s;        /* from reading to the last result; NaN: null */
     double peak_mib;      /* the most memory that the process had used until then; 0: null */
 } lp_json_record;

@@ -3,7 +3,7 @@
 #ifndef LP_NET_H
 #define LP_NET_H
 
-#include "backend.h"
+#include "net_batch.h"
 
 /* A network on a device, and how it is driven. */
 typedef struct {
@@ -12,6 +12,8 @@ typedef struct {
     lp_net *net;
     int nchan, style_length; /* the network's */
     int batch_size;          /* tiles per call of the network, at most */
+    lp_net_batch *batch;     /* shared with others, or NULL: one of its own */
+    double *pixels;          /* counts those of tiles that ran in `batch`; may be NULL */
     /* Before each batch and after the last; nonzero before a batch stops. May be NULL. */
     int (*on_tiles)(void *user, int done, int total);
     void *user;

@@ -23,6 +23,7 @@ static lp_status record(const char *base, const lp_saved_run *r, const lp_result
                           .n_stages = res->n_stages,
                           .outputs = (const char *const *)res->output,
                           .n_outputs = res->n_outputs,
+                          .started_s = NAN,
                           .wall_s = NAN,
                           .peak_mib = lp_json_peak_mib()};
     char *line = NULL;

@@ -102,8 +102,36 @@ static lp_status segment_all(lp_run_worker *w, const lp_image *im, const lp_segm
     return LP_OK;
 }
 
-/* Returns 1 where memory was short while others may have had some: to be done again, alone. */
-static int try_image(lp_run_worker *w, const lp_run_task *t, const char *base, int alone)
+/* What is left to do of an image. */
+typedef enum {
+    NOTHING,
+    AGAIN,    /* memory was short while others may have had some: alone */
+    ELSEWHERE /* the device is lost */
+} rest;
+
+/* 1 where the worker's device is lost and another one is not. */
+static int must_leave(lp_run_worker *w, const lp_err *why)
+{
+    lp_running *r = w->r;
+    int others = 0, before, i;
+
+    if (r->n_devices < 2 || !lp_session_lost(w->session)) return 0;
+    pthread_mutex_lock(&r->lock);
+    before = w->device->lost;
+    w->device->lost = 1;
+    for (i = 0; i < r->n_devices; i++) others += !r->device[i].lost;
+    pthread_mutex_unlock(&r->lock);
+    if (!before && others) {
+        char text[sizeof why->msg + 100];
+
+        snprintf(text, sizeof text, "lipopose: %s; its images go to the other %s", why->msg,
+                 others == 1 ? "device" : "devices");
+        lp_progress_message(r->progress, text);
+    }
+    return others > 0;
+}
+
+static rest try_image(lp_run_worker *w, const lp_run_task *t, const char *base, int alone)
 {
     lp_running *r = w->r;
     const lp_input *x = t->x;
@@ -120,7 +148,7 @@ static int try_image(lp_run_worker *w, const lp_run_task *t, const char *base, i
     char *line = NULL;
     lp_err err;
     lp_status st;
-    int again;
+    rest left = NOTHING;
 
     w->tiles = w->total = 0;
     w->expected = alone ? 0 : t->expected;
@@ -135,6 +163,7 @@ static int try_image(lp_run_worker *w, const lp_run_task *t, const char *base, i
     st = lp_run_many(r->o)
              ? segment_all(w, &im, &so, &seg, &found, &table, &merged, &err)
              : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
+    if (st == LP_EIO && must_leave(w, &err)) left = ELSEWHERE;
     if (st) goto done;
     warn(r, x->path, &im, &seg);
     if (r->o->auto_diameters) say_choice(r, x->path, t->page, t->npages, &found);
@@ -142,7 +171,7 @@ static int try_image(lp_run_worker *w, const lp_run_task *t, const char *base, i
     if ((st = lp_results_write(base, x->path, t->page, &im, &seg, lp_run_many(r->o) ? &merge : NULL,
                                read, r->o, &res, &err)))
         goto done;
-    if (!(line = lp_run_record(r, t, &input, omp_get_wtime() - start, &res, &found, NULL))) {
+    if (!(line = lp_run_record(r, t, &input, start, &res, &found, NULL))) {
         st = lp_fail_mem(&err, "record", 1000);
         goto done;
     }
@@ -163,11 +192,11 @@ static int try_image(lp_run_worker *w, const lp_run_task *t, const char *base, i
         pthread_mutex_unlock(&r->lock);
     }
 done:
-    again = st == LP_ENOMEM && !alone && r->workers > 1;
+    if (st == LP_ENOMEM && !alone && r->workers > 1) left = AGAIN;
     if (st && st != LP_ESIGNAL) /* what will not be done */
         lp_progress_add_total(r->progress, 0, w->tiles - w->total - w->expected);
-    if (st && st != LP_ESIGNAL && !again) /* stopped: dropped, neither done nor failed */
-        lp_run_fail(r, t, base, &input, omp_get_wtime() - start, err.msg);
+    if (st && st != LP_ESIGNAL && !left) /* stopped: dropped, neither done nor failed */
+        lp_run_fail(r, t, base, &input, start, err.msg);
     else if (!st)
         lp_run_count(r, t, base, &res, NULL, line);
     free(line);
@@ -177,18 +206,20 @@ done:
     lp_merged_free(&merged);
     free(table.particle);
     lp_image_free(&im);
-    return again;
+    return left;
 }
 
-static void one_image(lp_run_worker *w, const lp_run_task *t, const char *base)
+static rest one_image(lp_run_worker *w, const lp_run_task *t, const char *base)
 {
-    int alone, again = 1;
+    rest left = AGAIN;
+    int alone;
 
-    for (alone = 0; again; alone = 1) {
+    for (alone = 0; left == AGAIN; alone = 1) {
         lp_turns_begin(&w->r->turns, alone);
-        again = try_image(w, t, base, alone);
+        left = try_image(w, t, base, alone);
         lp_turns_end(&w->r->turns, alone);
     }
+    return left;
 }
 
 /* LP_EARG where the results at base are those of another file that is still there: two folders with
@@ -235,46 +266,67 @@ static int done_before(lp_running *r, const lp_run_task *t, const char *base)
     return yes;
 }
 
-static lp_status put_off(lp_running *r, const lp_run_task *t, lp_err *err)
+lp_status lp_run_list_add(lp_run_list *l, const lp_run_task *t, lp_err *err)
 {
-    lp_status st = LP_OK;
+    if (l->n == l->room) {
+        int room = l->room ? 2 * l->room : 16;
+        lp_run_task *p = realloc(l->task, (size_t)room * sizeof *p);
+
+        if (!p) return lp_fail_mem(err, "list of images", room * (double)sizeof *p);
+        l->task = p;
+        l->room = room;
+    }
+    l->task[l->n++] = *t;
+    return LP_OK;
+}
+
+int lp_run_list_take(lp_run_list *l, lp_run_task *t)
+{
+    if (!l->n) return 0;
+    *t = l->task[0];
+    memmove(l->task, l->task + 1, (size_t)--l->n * sizeof *l->task);
+    return 1;
+}
+
+static lp_status put(lp_running *r, lp_run_list *l, const lp_run_task *t, lp_err *err)
+{
+    lp_status st;
 
     pthread_mutex_lock(&r->lock);
-    if (r->n_later == r->room_later) {
-        int room = r->room_later ? 2 * r->room_later : 16;
-        lp_run_task *p = realloc(r->later, (size_t)room * sizeof *p);
-
-        if (p) {
-            r->later = p;
-            r->room_later = room;
-        } else {
-            st = lp_fail_mem(err, "list of images", room * (double)sizeof *p);
-        }
-    }
-    if (!st) r->later[r->n_later++] = *t;
+    st = lp_run_list_add(l, t, err);
     pthread_mutex_unlock(&r->lock);
     return st;
 }
 
-void lp_run_do(lp_run_worker *w, const lp_run_task *t)
+/* After what is left of it was said. */
+static lp_status put_back(lp_running *r, const lp_run_task *t, lp_err *err)
+{
+    lp_run_task again = *t;
+
+    again.expected = 0;
+    return put(r, &r->back, &again, err);
+}
+
+int lp_run_do(lp_run_worker *w, const lp_run_task *t)
 {
     lp_running *r = w->r;
     lp_claim claim;
     char base[PATH_MAX];
+    rest left = NOTHING;
     lp_err err;
-    lp_status st;
+    lp_status st = LP_OK;
 
     if (t->npages > 1)
         snprintf(base, sizeof base, "%s_p%04d", t->x->base, t->page + 1);
     else
         snprintf(base, sizeof base, "%s", t->x->base);
     if (!r->o->settings) {
-        one_image(w, t, base);
-        return;
+        left = one_image(w, t, base);
+        goto done;
     }
     if ((st = lp_claim_take(base, &claim, &err))) goto done;
     if (claim.state == LP_CLAIM_BUSY) {
-        st = put_off(r, t, &err);
+        st = put(r, &r->later, t, &err);
         goto done;
     }
     if (claim.state == LP_CLAIM_NO_LOCKS)
@@ -285,11 +337,13 @@ void lp_run_do(lp_run_worker *w, const lp_run_task *t)
     else
         lp_leftovers_remove(&r->leftovers, base);
     if (!r->o->overwrite) st = check_owner(t, base, &err);
-    if (!st && !done_before(r, t, base)) one_image(w, t, base);
+    if (!st && !done_before(r, t, base)) left = one_image(w, t, base);
     lp_claim_release(&claim);
 done:
+    if (left == ELSEWHERE) st = put_back(r, t, &err);
     if (st) {
         lp_progress_add_total(r->progress, 0, -t->expected);
         lp_run_fail(r, t, base, NULL, NAN, err.msg);
     }
+    return left == ELSEWHERE;
 }

@@ -1,6 +1,7 @@
 /* run_say - what a run tells of its images: lines, records, counts. */
 #include <errno.h>
 #include <limits.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ void lp_run_tell_once(lp_running *r, int what, const char *text)
 }
 
 char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_input *input,
-                    double wall, const lp_results *res, const lp_diameters_result *found,
+                    double start, const lp_results *res, const lp_diameters_result *found,
                     const char *error)
 {
     const lp_run_options *o = r->o;
@@ -55,7 +56,8 @@ char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_inp
                           .pages = t->npages,
                           .only_page = o->page,
                           .settings = o->settings,
-                          .wall_s = wall,
+                          .started_s = start - r->started,
+                          .wall_s = omp_get_wtime() - start,
                           .peak_mib = lp_json_peak_mib()};
     char shard[32], *line = NULL;
     lp_err err;
@@ -124,9 +126,9 @@ void lp_run_count(lp_running *r, const lp_run_task *t, const char *base, const l
 }
 
 void lp_run_fail(lp_running *r, const lp_run_task *t, const char *base, const lp_done_input *input,
-                 double wall, const char *error)
+                 double start, const char *error)
 {
-    char *line = lp_run_record(r, t, input, wall, NULL, NULL, error);
+    char *line = lp_run_record(r, t, input, start, NULL, NULL, error);
 
     if (r->o->settings && line && input) lp_done_write(base, line, NULL);
     lp_run_count(r, t, base, NULL, error, line);

@@ -9,6 +9,7 @@
 #include "done.h"
 #include "leftovers.h"
 #include "progress.h"
+#include "run_devices.h"
 #include "run_tiles.h"
 #include "session.h"
 #include "tally.h"
@@ -21,10 +22,15 @@ typedef struct {
 } lp_run_task;
 
 typedef struct {
+    lp_run_task *task; /* [n] of room */
+    int n, room;
+} lp_run_list;
+
+typedef struct {
     const lp_inputs *in;
     const lp_run_options *o;
     lp_progress *progress;
-    double started;
+    double started, cpu_before; /* by omp_get_wtime; CPU time of the process, s */
     lp_leftovers leftovers;
 
     int workers;
@@ -32,8 +38,12 @@ typedef struct {
     pthread_mutex_t lock;   /* of what follows, and of stdout */
     lp_run_tiles *tiles;    /* [in->n], or NULL: what the progress was told */
     int next, page, npages; /* the next task: page `page` (0-based) of input `next` */
-    lp_run_task *later;     /* [n_later] of room_later: another process was at them */
-    int n_later, room_later;
+    lp_run_list later;      /* another process was at them */
+    lp_run_list back;       /* the device that they were on is lost */
+    int at_hand;            /* workers that have a task, or look for one */
+    pthread_cond_t news;    /* at_hand, back */
+    lp_run_device device[LP_RUN_GPUS];
+    int n_devices;
     lp_tally tally;
     int stdout_error;         /* an errno */
     int told;                 /* bits of LP_TOLD_ */
@@ -47,6 +57,7 @@ enum { LP_TOLD_LOCKS = 1, LP_TOLD_JOURNAL = 2, LP_TOLD_WAITING = 4 };
 typedef struct {
     lp_running *r;
     lp_session *session;
+    lp_run_device *device;
     int tiles, total; /* of the current image, told to the progress so far */
     int expected;     /* told before it began */
 } lp_run_worker;
@@ -57,8 +68,13 @@ static inline int lp_run_many(const lp_run_options *o)
     return o->n_diameters || o->auto_diameters;
 }
 
-/* Does a task unless it is done, or puts it off where another process is at it (run_image.c). */
-void lp_run_do(lp_run_worker *w, const lp_run_task *t);
+/* Does a task unless it is done, or puts it off where another process is at it. Returns 1 where it
+ * went back on the list because the worker's device is lost while there are others: the worker can
+ * do no more (run_image.c). */
+int lp_run_do(lp_run_worker *w, const lp_run_task *t);
+lp_status lp_run_list_add(lp_run_list *l, const lp_run_task *t, lp_err *err);
+/* The first of the list; 0 where there is none. */
+int lp_run_list_take(lp_run_list *l, lp_run_task *t);
 
 /* Of run_say.c: the name as it may be printed: one line, nothing that a terminal would obey. */
 void lp_run_printable(char *out, size_t cap, const char *name);
@@ -68,11 +84,11 @@ void lp_run_name(char *out, size_t cap, const char *path, int page, int npages);
 void lp_run_print(lp_running *r, const char *line);
 /* One line, the first time only; what: a bit of LP_TOLD_. */
 void lp_run_tell_once(lp_running *r, int what, const char *text);
-/* The record of a task, for all who want one; the caller frees; NULL without memory. input may be
- * NULL. found: of several diameters, else without layers; may be NULL without res. error is NULL
- * where all went well. */
+/* The record of a task that began at start (omp_get_wtime; NaN: it did not) and ends now, for all
+ * who want one; the caller frees; NULL without memory. input may be NULL. found: of several
+ * diameters, else without layers; may be NULL without res. error is NULL where all went well. */
 char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_input *input,
-                    double wall, const lp_results *res, const lp_diameters_result *found,
+                    double start, const lp_results *res, const lp_diameters_result *found,
                     const char *error);
 /* A task came to its end: prints and logs its record (line, may be NULL) and keeps count. error is
  * NULL where all went well, else res is. */
@@ -81,6 +97,6 @@ void lp_run_count(lp_running *r, const lp_run_task *t, const char *base, const l
 /* A task that failed. It gets a record, for which its claim must be held, unless input is NULL.
  * Where the failure cannot be kept, the next run finds no record either. */
 void lp_run_fail(lp_running *r, const lp_run_task *t, const char *base, const lp_done_input *input,
-                 double wall, const char *error);
+                 double start, const char *error);
 
 #endif

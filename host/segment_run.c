@@ -90,14 +90,10 @@ static int take(lp_running *r, lp_run_task *t)
 /* A task that was put off; waits a moment, as it may still be with the other process. */
 static int take_later(lp_running *r, lp_run_task *t)
 {
-    int got = 0;
+    int got;
 
     pthread_mutex_lock(&r->lock);
-    if (r->n_later && !lp_signals_stop()) {
-        *t = r->later[0];
-        memmove(r->later, r->later + 1, (size_t)--r->n_later * sizeof *r->later);
-        got = 1;
-    }
+    got = !lp_signals_stop() && lp_run_list_take(&r->later, t);
     pthread_mutex_unlock(&r->lock);
     if (got) {
         if (!r->o->quiet)
@@ -108,13 +104,45 @@ static int take_later(lp_running *r, lp_run_task *t)
     return got;
 }
 
+/* A task that had to leave its device. With wait 1 also one of those that others may still give
+ * back. */
+static int take_back(lp_running *r, lp_run_task *t, int wait)
+{
+    int got = 0;
+
+    pthread_mutex_lock(&r->lock);
+    while (!lp_signals_stop() && !(got = lp_run_list_take(&r->back, t)) && wait && r->at_hand)
+        pthread_cond_wait(&r->news, &r->lock);
+    r->at_hand += got && wait;
+    pthread_mutex_unlock(&r->lock);
+    return got;
+}
+
+/* The worker looks for a task, or has it no more. */
+static void at_hand(lp_running *r, int more)
+{
+    pthread_mutex_lock(&r->lock);
+    r->at_hand += more;
+    pthread_cond_broadcast(&r->news);
+    pthread_mutex_unlock(&r->lock);
+}
+
 static void *work(void *arg)
 {
     lp_run_worker *w = arg;
+    int gone = 0, got = 1;
     lp_run_task t;
 
-    while (take(w->r, &t)) lp_run_do(w, &t);
-    while (take_later(w->r, &t)) lp_run_do(w, &t);
+    at_hand(w->r, 1);
+    while (got && !gone) {
+        got = take_back(w->r, &t, 0) || take(w->r, &t) || take_later(w->r, &t);
+        if (!got) {
+            at_hand(w->r, -1);
+            got = take_back(w->r, &t, 1);
+        }
+        if (got) gone = lp_run_do(w, &t);
+    }
+    if (got) at_hand(w->r, -1);
     return NULL;
 }
 
@@ -197,38 +225,166 @@ static void tell_total(lp_running *r, const lp_session *s)
     lp_progress_add_total(r->progress, pages, tiles);
 }
 
+/* Of this process, s. */
+static double cpu_time(void)
+{
+    struct timespec t;
+
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) ? NAN
+                                                       : (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void begin(lp_running *r, const lp_inputs *in, const lp_run_options *o)
+{
+    pthread_condattr_t attr;
+
+    *r = (lp_running){.in = in, .o = o, .started = omp_get_wtime()};
+    r->cpu_before = cpu_time();
+    r->tally.cpu = NAN;
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->news, NULL);
+    pthread_mutex_init(&r->end_lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->end, &attr);
+    pthread_condattr_destroy(&attr);
+    lp_turns_init(&r->turns);
+}
+
+static void end(lp_running *r)
+{
+    free(r->tiles);
+    free(r->later.task);
+    free(r->back.task);
+    lp_tally_free(&r->tally);
+    lp_leftovers_free(&r->leftovers);
+    lp_turns_destroy(&r->turns);
+    pthread_cond_destroy(&r->end);
+    pthread_cond_destroy(&r->news);
+    pthread_mutex_destroy(&r->end_lock);
+    pthread_mutex_destroy(&r->lock);
+}
+
+/* Workers, each with a session, dealt to the devices. *out [r->workers] is the caller's also after
+ * a failure. */
+static lp_status hire(lp_running *r, lp_run_worker **out, lp_err *err)
+{
+    const lp_run_options *o = r->o;
+    lp_session_options so = o->session;
+    int threads = so.threads > 0 ? so.threads : lp_machine_threads(), n, i;
+    char left[2000];
+    lp_run_worker *w;
+    lp_status st;
+
+    if ((st = lp_run_devices_find(o, r->device, &r->n_devices, err))) return st;
+    n = lp_run_workers(r->in, o, r->device, r->n_devices, threads, 30);
+    if (r->n_devices > n) r->n_devices = n;
+    so.threads = threads / n > 0 ? threads / n : 1;
+    if (!(w = calloc((size_t)n, sizeof *w))) return lp_fail_mem(err, "workers", n * 64.0);
+    *out = w;
+    r->workers = r->tally.side = n;
+    if ((st = lp_run_devices_open(o, &so, r->device, &r->n_devices, left, sizeof left, err)))
+        return st;
+    if (*left && !o->quiet) fprintf(stderr, "%s\n", left);
+    for (i = 0; i < n; i++) w[i] = (lp_run_worker){.r = r, .device = &r->device[i % r->n_devices]};
+    for (i = 0; i < r->n_devices; i++) w[i].session = r->device[i].session;
+    for (; i < n && !st; i++) st = lp_session_share(w[i].device->session, &w[i].session, err);
+    return st;
+}
+
+static void announce(const lp_running *r, const lp_session *s)
+{
+    const lp_run_options *o = r->o;
+    char text[700], at_once[64] = "", devices[64] = "", size[96] = "diameter estimated";
+
+    if (r->n_devices > 1) snprintf(devices, sizeof devices, " and %d more", r->n_devices - 1);
+    if (r->workers > 1) snprintf(at_once, sizeof at_once, "; %d images at a time", r->workers);
+    if (o->auto_diameters)
+        snprintf(size, sizeof size, "diameters chosen for each image");
+    else if (o->n_diameters)
+        snprintf(size, sizeof size, "%d diameters %g to %g px", o->n_diameters, o->diameters[0],
+                 o->diameters[o->n_diameters - 1]);
+    else if (o->segment.diameter > 0)
+        snprintf(size, sizeof size, "diameter %g px", o->segment.diameter);
+    snprintf(text, sizeof text, "lipopose %s: model %.300s, %s, %s%s%s", lp_version(),
+             o->model_name, size, lp_session_describe(s), devices, at_once);
+    lp_progress_message(r->progress, text);
+}
+
+/* All tasks, by all workers: the first is this thread. */
+static void work_all(lp_running *r, lp_run_worker *w, pthread_t *thread)
+{
+    pthread_t guard_thread;
+    int guarded = !pthread_create(&guard_thread, NULL, guard, r), n, i;
+
+    for (n = 1; n < r->workers; n++)
+        if (pthread_create(&thread[n], NULL, work, &w[n])) break;
+    work(&w[0]);
+    for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
+    pthread_mutex_lock(&r->end_lock);
+    r->finished = 1;
+    pthread_cond_signal(&r->end);
+    pthread_mutex_unlock(&r->end_lock);
+    if (guarded) pthread_join(guard_thread, NULL);
+}
+
+/* How much of the CPUs and devices was used. */
+static void measure(lp_running *r)
+{
+    int threads = r->o->session.threads, i;
+
+    if (threads < 1) threads = lp_machine_threads();
+    r->tally.cpu = (cpu_time() - r->cpu_before) / (omp_get_wtime() - r->started) / threads;
+    for (i = 0; i < r->n_devices; i++) {
+        lp_net_batch_state b;
+        int k = r->tally.n_devices;
+        double busy;
+
+        if (r->device[i].lost || !lp_session_work(r->device[i].session, &b, &busy)) continue;
+        r->tally.device[k].gpu = r->device[i].gpu;
+        r->tally.device[k].network = b.busy;
+        r->tally.device[k].busy = busy;
+        r->tally.device[k].batches = b.batches;
+        r->tally.device[k].tiles = b.tiles;
+        r->tally.n_devices++;
+    }
+}
+
+/* After the last image: what is told, and the exit code. */
+static int finish(lp_running *r)
+{
+    int code = r->tally.failed ? 1 : 0;
+
+    lp_signals_leave();
+    lp_progress_free(&r->progress);
+    measure(r);
+    sum_up(r);
+    if (r->stdout_error) {
+        fprintf(stderr, "lipopose: JSON records are missing: cannot write to standard output: %s\n",
+                strerror(r->stdout_error));
+        code = 1;
+    }
+    return lp_signals_stop() ? 128 + lp_signals_stop() : code;
+}
+
 int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
 {
     lp_run_options own = *given;
     const lp_run_options *o = &own;
-    lp_running r = {.in = in, .o = o, .started = omp_get_wtime()};
-    lp_session_options so = o->session;
-    int threads = so.threads > 0 ? so.threads : lp_machine_threads(), n, i, nw = 0, code = 0;
-    pthread_t *thread = NULL, guard_thread;
-    int guarded = 0;
-    pthread_condattr_t attr;
+    pthread_t *thread = NULL;
     lp_run_worker *w = NULL;
+    int i, code = 0;
+    lp_running r;
     lp_err err;
     lp_status st;
 
-    pthread_mutex_init(&r.lock, NULL);
-    pthread_mutex_init(&r.end_lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r.end, &attr);
-    pthread_condattr_destroy(&attr);
-    lp_turns_init(&r.turns);
+    begin(&r, in, o);
     lp_signals_catch();
-    n = lp_run_workers(in, o, threads, 30);
-    so.threads = threads / n > 0 ? threads / n : 1;
-    w = calloc((size_t)n, sizeof *w);
-    thread = calloc((size_t)n, sizeof *thread);
-    if (!w || !thread) {
-        st = lp_fail_mem(&err, "workers", n * 64.0);
+    if ((st = hire(&r, &w, &err))) goto done;
+    if (!(thread = calloc((size_t)r.workers, sizeof *thread))) {
+        st = lp_fail_mem(&err, "workers", r.workers * 8.0);
         goto done;
     }
-    nw = n;
-    if ((st = lp_session_open(o->model, &so, &w[0].session, &err))) goto done;
     if (o->mean_diameter && o->segment.diameter == 0 && !lp_run_many(o) &&
         !lp_session_has_size_model(w[0].session)) {
         own.segment.diameter = lp_session_diam_labels(w[0].session);
@@ -239,64 +395,20 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
                     own.segment.diameter);
     }
     if ((st = lp_run_options_try(w[0].session, &o->segment, lp_run_many(o), &err))) goto done;
-    for (i = 1; i < n && !st; i++) st = lp_session_share(w[0].session, &w[i].session, &err);
-    if (st) goto done;
     r.progress = lp_progress_new(stderr, o->quiet ? LP_PROGRESS_QUIET : LP_PROGRESS_AUTO);
-    if (!o->quiet) {
-        char text[600], at_once[64] = "", size[96] = "diameter estimated";
-
-        if (n > 1) snprintf(at_once, sizeof at_once, "; %d images at a time", n);
-        if (o->auto_diameters)
-            snprintf(size, sizeof size, "diameters chosen for each image");
-        else if (o->n_diameters)
-            snprintf(size, sizeof size, "%d diameters %g to %g px", o->n_diameters, o->diameters[0],
-                     o->diameters[o->n_diameters - 1]);
-        else if (o->segment.diameter > 0)
-            snprintf(size, sizeof size, "diameter %g px", o->segment.diameter);
-        snprintf(text, sizeof text, "lipopose %s: model %.300s, %s, %s%s", lp_version(),
-                 o->model_name, size, lp_session_describe(w[0].session), at_once);
-        lp_progress_message(r.progress, text);
-    }
+    if (!o->quiet) announce(&r, w[0].session);
     tell_total(&r, w[0].session);
     if (o->settings) lp_leftovers_find(in, &r.leftovers);
-    guarded = !pthread_create(&guard_thread, NULL, guard, &r);
-    r.workers = n;
-    for (i = 0; i < n; i++) w[i].r = &r;
-    for (i = 1; i < n; i++)
-        if (pthread_create(&thread[i], NULL, work, &w[i])) break;
-    n = i;
-    work(&w[0]);
-    for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
-    pthread_mutex_lock(&r.end_lock);
-    r.finished = 1;
-    pthread_cond_signal(&r.end);
-    pthread_mutex_unlock(&r.end_lock);
-    if (guarded) pthread_join(guard_thread, NULL);
-    lp_signals_leave();
-    lp_progress_free(&r.progress);
-    sum_up(&r);
-    if (r.tally.failed) code = 1;
-    if (r.stdout_error) {
-        fprintf(stderr, "lipopose: JSON records are missing: cannot write to standard output: %s\n",
-                strerror(r.stdout_error));
-        code = 1;
-    }
-    if (lp_signals_stop()) code = 128 + lp_signals_stop();
+    work_all(&r, w, thread);
+    code = finish(&r);
 done:
     if (st) {
         fprintf(stderr, "lipopose: %s\n", err.msg);
         code = st == LP_EMISSING ? 3 : st == LP_EARG ? 2 : st == LP_EIO || st == LP_EFORMAT ? 3 : 1;
     }
-    for (i = 0; w && i < nw; i++) lp_session_close(&w[i].session);
+    for (i = 0; w && i < r.workers; i++) lp_session_close(&w[i].session);
     free(w);
     free(thread);
-    free(r.tiles);
-    free(r.later);
-    lp_tally_free(&r.tally);
-    lp_leftovers_free(&r.leftovers);
-    lp_turns_destroy(&r.turns);
-    pthread_cond_destroy(&r.end);
-    pthread_mutex_destroy(&r.end_lock);
-    pthread_mutex_destroy(&r.lock);
+    end(&r);
     return code;
 }

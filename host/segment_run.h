@@ -1,10 +1,11 @@
 /* segment_run - a list of images through a model, several at a time, results on disk.
  *
  * Workers take images (and pages of stacks) from one list; each reads, segments, measures
- * and writes on its own, so reading and writing overlap with computing. A failing image is
- * recorded and the others go on. What an earlier run has done with the same settings is skipped
- * (done.h); what another process is doing now is left to the end, and done then if that one failed
- * (claim.h).
+ * and writes on its own, so reading and writing overlap with computing; on a GPU they share the
+ * batches of the network. A failing image is recorded and the others go on; images of a GPU that
+ * fails for good are done by the others. What an earlier run has done with the same settings is
+ * skipped (done.h); what another process is doing now is left to the end, and done then if that one
+ * failed (claim.h).
  *
  * A signal drops the images at hand, at the latest 8 s later together with the process. */
 #ifndef LP_SEGMENT_RUN_H
@@ -16,6 +17,8 @@
 #include "lipopose.h"
 #include "shard.h"
 
+#define LP_RUN_GPUS 32 /* at most */
+
 typedef struct {
     lp_segment_options segment; /* on_tiles and user are not used */
     const double *diameters;    /* [n_diameters] px; n_diameters 0: segment.diameter alone */
@@ -26,6 +29,7 @@ typedef struct {
     const char *model, *model_name; /* file, and what to call it in results */
     const char *model_sha256;       /* may be NULL */
     lp_session_options session;     /* threads: of the whole run */
+    int gpu[LP_RUN_GPUS], n_gpus;   /* which; n_gpus 0: session.gpu_device, -1: all there are */
     const char *savedir;            /* to say where results lie; NULL: beside the images */
     double pixel_nm;                /* instead of what the files say; 0: as they say */
     int page;                       /* 1 .. n of every file; 0: all */

@@ -2,7 +2,6 @@
  * (Cellpose models.py: CellposeModel.eval, SizeModel.eval). */
 #include <math.h>
 #include <omp.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,28 +12,10 @@
 #include "machine.h"
 #include "net.h"
 #include "normalize.h"
-#include "session.h"
+#include "session_state.h"
 
 const char *const lp_stage_names[LP_T_NSTAGES] = {"normalize", "resize",  "net", "follow", "seeds",
                                                   "label",     "diffuse", "qc",  "fill",   "size"};
-
-/* What sessions on the same network share. */
-typedef struct {
-    atomic_int users;
-    const lp_backend *be;
-    lp_backend_options open;
-    lp_device *dev; /* on which the network was made */
-    lp_net *net;
-    int nchan, style_length, threads;
-    double diam_mean, diam_labels, diam_range[2];
-    lp_size_model *size; /* NULL where the model has none */
-    char text[256];
-} shared;
-
-struct lp_session {
-    shared *s;
-    lp_device *dev; /* its own */
-};
 
 const char *lp_version(void)
 {
@@ -55,9 +36,10 @@ lp_segment_options lp_segment_defaults(void)
                                 .min_size = 15};
 }
 
-static void release(shared *s)
+static void release(lp_session_shared *s)
 {
     if (!s || atomic_fetch_sub(&s->users, 1) > 1) return;
+    lp_net_batch_free(&s->batch);
     if (s->be) {
         s->be->net_free(s->dev, &s->net);
         s->be->close(&s->dev);
@@ -69,7 +51,10 @@ static void release(shared *s)
 void lp_session_close(lp_session **ps)
 {
     if (!ps || !*ps) return;
-    if ((*ps)->dev) (*ps)->s->be->close(&(*ps)->dev);
+    if ((*ps)->dev) {
+        (*ps)->s->be->close(&(*ps)->dev);
+        if ((*ps)->s->batch) lp_net_batch_expect((*ps)->s->batch, -1);
+    }
     release((*ps)->s);
     free(*ps);
     *ps = NULL;
@@ -89,6 +74,7 @@ lp_status lp_session_share(const lp_session *s, lp_session **out, lp_err *err)
         lp_session_close(&n);
         return st;
     }
+    if (n->s->batch) lp_net_batch_expect(n->s->batch, 1);
     *out = n;
     return LP_OK;
 }
@@ -126,6 +112,10 @@ lp_status lp_session_open(const char *model, const lp_session_options *options, 
         goto done;
     first.s->nchan = w->nbase[0];
     first.s->style_length = w->nbase[w->n_nbase - 1];
+    if (first.s->be->shares &&
+        (st = lp_net_batch_new(first.s->be, first.s->dev, first.s->net, w->nbase[0],
+                               first.s->style_length, 1, &first.s->batch, err)))
+        goto done;
     first.s->diam_mean = w->diam_mean;
     first.s->diam_labels = w->diam_labels;
     memcpy(first.s->diam_range, w->diam_range, sizeof w->diam_range);
@@ -230,7 +220,7 @@ done:
     return st;
 }
 
-lp_net_context lp_session_net(const lp_session *s, const lp_segment_options *o)
+lp_net_context lp_session_net(lp_session *s, const lp_segment_options *o)
 {
     return (lp_net_context){
         .be = s->s->be,
@@ -239,6 +229,8 @@ lp_net_context lp_session_net(const lp_session *s, const lp_segment_options *o)
         .nchan = s->s->nchan,
         .style_length = s->s->style_length,
         .batch_size = o->batch_size ? o->batch_size : s->s->be->batch(s->dev),
+        .batch = s->s->batch,
+        .pixels = &s->pixels,
         .on_tiles = o->on_tiles,
         .user = o->user,
     };
@@ -256,91 +248,35 @@ lp_net_options lp_session_net_options(const lp_session *s, const lp_segment_opti
     };
 }
 
-static int compare_u32(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-/* Median of sqrt(area) * 2 / sqrt(pi); 0 without particles (Cellpose utils.diameters), -1 where
- * memory is short. */
-static double median_diameter(const lp_labels *m, uint32_t n)
-{
-    uint32_t *area = calloc((size_t)n + 1, sizeof *area);
-    double d = 0;
-    int64_t i;
-
-    if (!area) return -1;
-    for (i = 0; i < (int64_t)m->Ly * m->Lx; i++) area[m->data[i]]++;
-    if (n) {
-        qsort(area + 1, n, sizeof *area, compare_u32);
-        d = (sqrt(area[(n + 1) / 2]) + sqrt(area[n / 2 + 1])) / 2;
-    }
-    free(area);
-    return d * 2 / sqrt(3.14159265358979323846);
-}
-
-/* SizeModel.eval: a first guess from the style, then the median of what is found with it. */
-static lp_status estimate(lp_session *s, const lp_buf *img, int Ly, int Lx,
-                          const lp_segment_options *o, lp_result *r, lp_err *err)
-{
-    const lp_backend *be = s->s->be;
-    const lp_size_model *z = s->s->size;
-    lp_masks_options m = lp_masks_defaults();
-    lp_net_context c = lp_session_net(s, o);
-    lp_net_options no = lp_session_net_options(s, o, s->s->diam_labels);
-    lp_net_output net = {0};
-    lp_labels found = {0};
-    double log_d = log(z->diam_mean) + z->ymean, d, t = omp_get_wtime();
-    float *style = malloc((size_t)s->s->style_length * sizeof *style);
-    uint32_t n = 0;
-    lp_status st;
-    int k;
-
-    if (!style) return lp_fail_mem(err, "style", 4.0 * s->s->style_length);
-    c.on_tiles = NULL;
-    no.resample = 0;
-    no.bsize = 224;
-    no.tile_overlap = 0.1;
-    if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
-    if ((st = lp_net_style(&c, &net, style, err))) goto done;
-    for (k = 0; k < z->n; k++) log_d += z->A[k] * (style[k] - z->smean[k]);
-    lp_net_output_free(be, s->dev, &net);
-    d = exp(log_d);
-    if (!isfinite(d)) d = z->diam_mean;
-    if (d < 5) d = 5;
-    r->diameter_style = d;
-
-    no.rescale = z->diam_mean / d;
-    if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
-    m.interp = 0;
-    m.compat_cellpose3 = o->compat_cellpose3;
-    m.niter = lp_masks_niter(no.rescale, 0);
-    if ((st = be->masks(s->dev, net.yf, net.Ly, net.Lx, Ly, Lx, &m, &found, NULL, &n, err)))
-        goto done;
-    d = median_diameter(&found, n);
-    if (d < 0) {
-        st = lp_fail_mem(err, "estimating the diameter", 4.0 * n);
-        goto done;
-    }
-    r->diameter = d > 0 ? d : z->diam_mean;
-    r->seconds[LP_T_SIZE] = omp_get_wtime() - t;
-done:
-    lp_net_output_free(be, s->dev, &net);
-    lp_labels_free(&found);
-    free(style);
-    return st;
-}
-
-lp_status lp_session_times(const lp_session *s, int sign, double *seconds, lp_err *err)
+lp_status lp_session_times(lp_session *s, int sign, double *seconds, lp_err *err)
 {
     double work[LP_WORK_N];
-    lp_status st = s->s->be->seconds(s->dev, work, err);
+    lp_net_batch_state all = {0};
+    lp_status st = s->s->be->seconds(s->dev, 1, work, err);
 
-    if (!st) seconds[LP_T_NET] += sign * work[LP_WORK_NET];
-    if (!st) seconds[LP_T_RESIZE] += sign * work[LP_WORK_RESIZE];
-    return st;
+    if (!st && s->s->batch && sign > 0) st = lp_net_batch_look(s->s->batch, 0, &all, err);
+    if (st) return st;
+    seconds[LP_T_NET] += sign * work[LP_WORK_NET] + all.s_per_pixel * s->pixels;
+    seconds[LP_T_RESIZE] += sign * work[LP_WORK_RESIZE];
+    s->pixels = 0;
+    return LP_OK;
+}
+
+int lp_session_work(lp_session *s, lp_net_batch_state *out, double *busy)
+{
+    lp_err err;
+
+    if (!s->s->batch || lp_net_batch_look(s->s->batch, 1, out, &err)) return 0;
+    *busy = s->s->be->busy(s->dev);
+    return 1;
+}
+
+int lp_session_lost(lp_session *s)
+{
+    double work[LP_WORK_N];
+    lp_err err;
+
+    return s->s->be->seconds(s->dev, 1, work, &err) != LP_OK;
 }
 
 /* Times of making masks, t. */
@@ -464,7 +400,7 @@ lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int L
     lp_status st;
 
     if ((st = lp_session_prepare(s, image, nchan, Ly, Lx, o, &img, &r, err))) goto done;
-    if (o->diameter == 0 && (st = estimate(s, img, Ly, Lx, o, &r, err))) goto done;
+    if (o->diameter == 0 && (st = lp_session_size(s, img, Ly, Lx, o, &r, err))) goto done;
     if ((st = lp_session_times(s, -1, r.seconds, err))) goto done;
     no = lp_session_net_options(s, o, r.diameter);
     if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;

@@ -19,7 +19,7 @@ lp_status lp_session_prepare(lp_session *s, const float *image, int nchan, int L
 void lp_session_release(lp_session *s, lp_buf **img);
 
 /* The session's network with these options (on_tiles too), and an image in it at a diameter. */
-lp_net_context lp_session_net(const lp_session *s, const lp_segment_options *o);
+lp_net_context lp_session_net(lp_session *s, const lp_segment_options *o);
 lp_net_options lp_session_net_options(const lp_session *s, const lp_segment_options *o,
                                       double diameter);
 
@@ -34,8 +34,17 @@ lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const l
                            lp_merge_table *t, lp_merged *out, lp_err *err);
 
 /* Adds the device's times of the network and of rescaling so far, times sign, to seconds
- * [LP_T_NSTAGES]: -1 before and 1 after what is to be measured. Waits for the device. */
-lp_status lp_session_times(const lp_session *s, int sign, double *seconds, lp_err *err);
+ * [LP_T_NSTAGES]: -1 before and 1 after what is to be measured. Waits for the device. Of batches
+ * that others shared, what its pixels take on average. */
+lp_status lp_session_times(lp_session *s, int sign, double *seconds, lp_err *err);
+
+/* What the network has done in batches that sessions share, and seconds in which the device did
+ * anything for them (backend.h, busy); waits for the network. 0 where no batches are shared, or the
+ * device is lost. */
+int lp_session_work(lp_session *s, lp_net_batch_state *out, double *busy);
+
+/* 1 where the device has failed for good: nothing will run on it any more. Waits for it. */
+int lp_session_lost(lp_session *s);
 
 /* Masks that may be made side by side. */
 int lp_session_mask_threads(const lp_session *s);

@@ -8,7 +8,8 @@ static int read_oldest(lp_spans *s)
     int e, k = s->first;
 
     if ((e = cudaEventSynchronize(s->span[k].to)) ||
-        (e = cudaEventElapsedTime(&ms, s->span[k].from, s->span[k].to)))
+        (e = cudaEventElapsedTime(&ms, s->span[k].from, s->span[k].to)) ||
+        (e = lp_card_ran(s->card, s->span[k].from, ms / 1e3)))
         return e;
     s->seconds[s->span[k].kind] += ms / 1e3;
     s->first = (k + 1) % LP_SPANS;
@@ -37,13 +38,15 @@ int lp_spans_end(lp_spans *s, int kind, cudaStream_t stream)
     return 0;
 }
 
-int lp_spans_read(lp_spans *s)
+int lp_spans_read(lp_spans *s, int wait)
 {
-    int e;
+    int e = 0;
 
-    while (s->n)
-        if ((e = read_oldest(s))) return e;
-    return 0;
+    while (s->n && !e) {
+        if (!wait && (e = cudaEventQuery(s->span[s->first].to))) break;
+        e = read_oldest(s);
+    }
+    return e == cudaErrorNotReady && !wait ? 0 : e;
 }
 
 void lp_spans_free(lp_spans *s)

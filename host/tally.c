@@ -1,6 +1,7 @@
 #include "tally.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,27 +41,36 @@ void lp_tally_free(lp_tally *t)
     memset(t, 0, sizeof *t);
 }
 
-/* The stage that took most, -1 without any; *share of all that was measured. */
-static int slowest(const lp_tally *t, double *share)
+int lp_tally_busiest(const lp_tally *t, double *seconds)
 {
-    double sum = 0;
     int i, k = -1;
 
+    *seconds = 0;
     for (i = 0; i < t->n_stages; i++) {
-        sum += t->stage[i];
-        if (k < 0 || t->stage[i] > t->stage[k]) k = i;
+        int gpus = t->n_devices && !strcmp(t->stage_name[i], lp_stage_names[LP_T_NET]);
+        int side = gpus ? t->n_devices : t->side;
+        double s = t->stage[i] / (side > 0 ? side : 1);
+
+        if (s > *seconds) {
+            *seconds = s;
+            k = i;
+        }
     }
-    *share = sum > 0 ? t->stage[k] / sum : 0;
-    return sum > 0 ? k : -1;
+    return k;
 }
 
 static void rates(const lp_tally *t, double seconds, FILE *to)
 {
-    double share, s = seconds > 1e-6 ? seconds : 1e-6, peak = lp_json_peak_mib();
-    int k = slowest(t, &share);
+    double busiest, s = seconds > 1e-6 ? seconds : 1e-6, peak = lp_json_peak_mib();
+    int k = lp_tally_busiest(t, &busiest), i;
 
     fprintf(to, "%.3g images/s, %.3g megapixels/s", t->done / s, (double)t->pixels / 1e6 / s);
-    if (k >= 0) fprintf(to, "; slowest stage: %s, %.0f %%", t->stage_name[k], 100 * share);
+    if (k >= 0)
+        fprintf(to, "; busiest stage: %s, %.0f %% of the time", t->stage_name[k],
+                100 * busiest / s);
+    for (i = 0; i < t->n_devices; i++)
+        fprintf(to, "; GPU %d: %.0f %%", t->device[i].gpu, 100 * t->device[i].busy / s);
+    if (t->cpu >= 0) fprintf(to, "; CPUs: %.0f %%", 100 * t->cpu);
     if (peak > 0) fprintf(to, "; peak memory %.0f MiB", peak);
     fputc('\n', to);
 }
@@ -103,14 +113,16 @@ static void put(cJSON *o, const char *key, double v, int digits)
 {
     char buf[LP_NUMBER_MAX];
 
-    cJSON_AddItemToObject(o, key, cJSON_CreateRaw(lp_number_format(buf, v, digits)));
+    cJSON_AddItemToObject(o, key,
+                          isfinite(v) ? cJSON_CreateRaw(lp_number_format(buf, v, digits))
+                                      : cJSON_CreateNull());
 }
 
 lp_status lp_tally_json(const lp_tally *t, double seconds, int signal, char **line, lp_err *err)
 {
-    cJSON *j = cJSON_CreateObject(), *o = cJSON_AddObjectToObject(j, "summary"), *stages;
-    double share, s = seconds > 1e-6 ? seconds : 1e-6;
-    int i, k = slowest(t, &share);
+    cJSON *j = cJSON_CreateObject(), *o = cJSON_AddObjectToObject(j, "summary"), *stages, *devices;
+    double busiest, s = seconds > 1e-6 ? seconds : 1e-6;
+    int i, k = lp_tally_busiest(t, &busiest);
     char *out;
 
     put(o, "images", t->done, 17);
@@ -126,6 +138,21 @@ lp_status lp_tally_json(const lp_tally *t, double seconds, int signal, char **li
         cJSON_AddStringToObject(o, "slowest_stage", t->stage_name[k]);
     else
         cJSON_AddNullToObject(o, "slowest_stage");
+    put(o, "wall_to_slowest", k >= 0 ? seconds / busiest : NAN, 6);
+    put(o, "images_at_a_time", t->side, 17);
+    put(o, "cpu_share", t->cpu, 6);
+    devices = cJSON_AddArrayToObject(o, "devices");
+    for (i = 0; i < t->n_devices; i++) {
+        cJSON *d = cJSON_CreateObject();
+
+        put(d, "gpu", t->device[i].gpu, 17);
+        put(d, "network_s", t->device[i].network, 6);
+        put(d, "busy_s", t->device[i].busy, 6);
+        put(d, "busy_share", t->device[i].busy / s, 6);
+        put(d, "batches", (double)t->device[i].batches, 17);
+        put(d, "tiles", (double)t->device[i].tiles, 17);
+        cJSON_AddItemToArray(devices, d);
+    }
     put(o, "peak_mib", lp_json_peak_mib(), 6);
     stages = cJSON_AddObjectToObject(o, "seconds");
     for (i = 0; i < t->n_stages; i++) put(stages, t->stage_name[i], t->stage[i], 6);

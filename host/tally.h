@@ -15,11 +15,24 @@ typedef struct {
     int n_stages;
     double *diameters; /* [n_diameters] equivalent diameters of all particles, px; owned */
     int64_t n_diameters, room;
+    int side;   /* images at a time; 0: not known */
+    double cpu; /* share of the CPUs' time that was used, 0 to 1; NaN: not known */
+    struct {
+        int gpu;
+        double network, busy; /* seconds that it worked on the network; on anything */
+        int64_t batches, tiles;
+    } device[LP_RUN_GPUS]; /* those that share batches */
+    int n_devices;
 } lp_tally;
 
 /* One image is done. */
 void lp_tally_add(lp_tally *t, const lp_results *res);
 void lp_tally_free(lp_tally *t);
+
+/* The stage that would take longest if it had all workers (the network: all GPUs) and nothing else
+ * were to do: its place in t->stage and those seconds; -1 where nothing was measured. The run
+ * cannot be faster with the same stages. */
+int lp_tally_busiest(const lp_tally *t, double *seconds);
 
 /* The closing lines: counts, where results lie, rates, what may be wrong. seconds: of the run. */
 void lp_tally_print(lp_tally *t, const lp_run_options *o, double seconds, FILE *to);

@@ -121,6 +121,7 @@ static void json_record(void **state)
                         .mtime = "1700000000.000000001",
                         .settings = "ab",
                         .shard = "2/4",
+                        .started_s = 0.75,
                         .wall_s = 1.5,
                         .peak_mib = 100.25};
     char *s = NULL, *skipped;
@@ -136,7 +137,7 @@ static void json_record(void **state)
                            "\"pages\":3,\"only_page\":null,\"bytes\":123456789012,"
                            "\"mtime\":\"1700000000.000000001\",\"settings\":\"ab\","
                            "\"shard\":\"2/4\",\"skipped\":false,\"wall_s\":1.5,"
-                           "\"peak_mib\":100.25}");
+                           "\"peak_mib\":100.25,\"started_s\":0.75}");
     j = cJSON_Parse(s);
     skipped = lp_json_skipped(j);
     cJSON_Delete(j);

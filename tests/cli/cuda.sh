@@ -48,6 +48,30 @@ for method in scale votes affinity; do
         check "$method: the CPU merges to the same bytes" cmp "$f" "$tmp/m$method/${f##*/}"
     done
 done
+# Micrographs of several sizes, whose tiles share batches; on all GPUs, each alone, and one image at a time.
+mkdir "$tmp/mix" "$tmp/alone"
+for i in 1 2 3 4 5 6; do
+    run 0 "synth $i" synth --quiet --easy --n 2 --size $((200 + 40 * i))x$((280 + 24 * i)) --density 0.3 --seed $i "$tmp/mix$i"
+    for f in "$tmp/mix$i"/*.mrc; do mv "$f" "$tmp/mix/$i${f##*/}"; done
+done
+seg 0 "many at a time" $one --backend cuda --precision bf16 --savedir "$tmp/company" "$tmp/mix"
+for f in "$tmp/mix"/*.mrc; do
+    "$lp" segment --model "$model" $one --backend cuda --precision bf16 --savedir "$tmp/alone" "$f" >"$tmp/out" 2>&1 || cat "$tmp/out"
+done
+check "many at a time: the bytes of one at a time" test "$(sums "$tmp/company")" = "$(sums "$tmp/alone")"
+summary=$(grep '"summary"' "$tmp/company/.lipopose"/records*.jsonl | tail -n 1)
+batches=$(echo "$summary" | grep -o '"batches":[0-9]*' | awk -F: '{ n += $2 } END { print n + 0 }')
+check "many at a time: $batches batches for 12 images" test "$batches" -gt 0 -a "$batches" -lt 12
+gpus=$("$lp" info --devices | grep -c '^  cuda device ')
+if [ "$gpus" -gt 1 ]; then
+    check "all GPUs are used" test "$(echo "$summary" | grep -o '"gpu":' | wc -l)" -eq "$gpus"
+    seg 0 "two GPUs" $one --backend cuda --precision bf16 --gpu_device 1,0 --savedir "$tmp/two" "$tmp/mix"
+    check "two GPUs: the same bytes" test "$(sums "$tmp/company")" = "$(sums "$tmp/two")"
+    seg 0 "the second GPU" $one --backend cuda --precision bf16 --gpu_device 1 --savedir "$tmp/second" "$tmp/mix"
+    check "the second GPU: the same bytes" test "$(sums "$tmp/company")" = "$(sums "$tmp/second")"
+else
+    skip "several GPUs" "there is one"
+fi
 run 3 "no such device" segment --model "$model" --backend cuda --gpu_device 99 "$tmp/in"
 one_line "no such device: one line"
 finish

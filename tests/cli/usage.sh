@@ -104,8 +104,11 @@ else
     says "--backend cuda: what to do" "use --backend cpu"
 fi
 run 2 "--gpu_memory below 0" segment --model "$model" --gpu_memory -1 "$tmp/a.png"
-run 2 "--gpu_device below 0" segment --model "$model" --gpu_device -1 "$tmp/a.png"
-run 0 "--backend cpu needs no GPU" segment --model "$model" --backend cpu --gpu_device 7 --gpu_memory 0.001 --savedir "$tmp/o4" "$tmp/a.png"
+for x in -1 0,-1 0,0 0, ,1 one 0x1; do
+    run 2 "--gpu_device $x" segment --model "$model" "--gpu_device=$x" "$tmp/a.png"
+    one_line "--gpu_device $x: one line"
+done
+run 0 "--backend cpu needs no GPU" segment --model "$model" --backend cpu --gpu_device 7,9 --gpu_memory 0.001 --savedir "$tmp/o4" "$tmp/a.png"
 check "no NVIDIA library is needed" sh -c "! ldd '$lp' | grep -qiE 'nvidia|cuda|libcudnn|libnv'"
 
 # The whole command line of a Cellpose script.

@@ -2,65 +2,24 @@
  *
  * What a device does at some later time happens here as late as it may, where that can be told:
  * bytes copied to the host arrive with the wait for the stream or event (NaN until then), and the
- * source of a copy to the device must not have changed by then. New memory holds NaN; memory that
- * was not freed is a leak that AddressSanitizer sees. Pools grow by 64 KiB and keep what is freed.
- * The device's clock goes on by 1 ms with every kernel. */
-#include <cuda_runtime_api.h>
-#include <mutex>
-#include <stdint.h>
+ * source of a copy to the device must not have changed by then. The device's clock goes on by 1 ms
+ * with every kernel. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <vector>
 
 #include "simt_graph.h"
 #include "simt_inside.h"
 #include "simt_record.h"
-#include "simt_test.h"
+#include "simt_state.h"
 
-struct Op {
-    void *to; /* host, or NULL: only checked */
-    const void *from;
-    std::vector<char> bytes;
-    size_t number;
-    CUstream_st *after; /* instead of a copy: waits for what this one had by then */
-    size_t after_number;
-};
-struct CUstream_st {
-    std::vector<Op> pending;
-    size_t number;
-};
-struct CUevent_st {
-    CUstream_st *stream;
-    size_t number, time;
-    bool timing;
-};
-struct CUmemPoolHandle_st {
-    size_t used, reserved;
-};
-struct Block {
-    void *first;
-    size_t second;
-    cudaMemPool_t pool; /* or NULL */
-};
-
-static struct {
-    simt_machine machine = {1, 13000, 90, (size_t)8 << 30, -1};
-    size_t used, peak; /* pools: with what they keep */
-    size_t clock;      /* ms */
-    size_t events;
-    long skip_after = -1; /* kernels until they are no longer run; -1: never */
-    long lost_after = -1; /* kernels until the device is lost; -1: never */
-    std::vector<Block> blocks;
-    std::vector<CUstream_st *> streams;
-    std::recursive_mutex lock;
-} R;
-typedef std::lock_guard<std::recursive_mutex> locked;
+simt_state R;
+thread_local int simt_current;
 
 void simt_set_machine(const simt_machine *m)
 {
     R.machine = m ? *m : simt_machine{1, 13000, 90, (size_t)8 << 30, -1};
-    R.lost_after = R.skip_after = -1;
+    R.lost_after = R.skip_after = R.lost_device = -1;
     R.peak = R.used;
 }
 
@@ -69,54 +28,50 @@ void simt_lose_device(long kernels)
     R.lost_after = kernels;
 }
 
+void simt_lose_one(int device, long kernels)
+{
+    R.lost_device = device;
+    R.lost_after = kernels;
+}
+
+static bool may_be_lost()
+{
+    return R.lost_device < 0 || R.lost_device == simt_current;
+}
+
 void simt_skip_kernels(long kernels)
 {
     R.skip_after = kernels;
+    memset(R.begun, 0, sizeof R.begun);
+}
+
+bool simt_skipping()
+{
+    return R.skip_after >= 0 && R.begun[simt_current] >= R.skip_after;
 }
 
 int simt_kernel_starts()
 {
     locked l(R.lock);
 
-    if (R.lost_after == 0) return cudaErrorLaunchFailure;
-    if (R.lost_after > 0) R.lost_after--;
+    if (may_be_lost()) {
+        if (R.lost_after == 0) return cudaErrorLaunchFailure;
+        if (R.lost_after > 0) R.lost_after--;
+    }
     R.clock++;
-    if (R.skip_after == 0) return -1;
-    if (R.skip_after > 0) R.skip_after--;
+    if (simt_skipping()) return -1;
+    R.begun[simt_current]++;
     return 0;
 }
 
-static cudaError_t lost()
+cudaError_t simt_lost()
 {
-    return R.lost_after == 0 ? cudaErrorLaunchFailure : cudaSuccess;
+    return R.lost_after == 0 && may_be_lost() ? cudaErrorLaunchFailure : cudaSuccess;
 }
 
-static bool fits(size_t bytes)
+cudaError_t simt_together(int a, int b)
 {
-    if (bytes > R.machine.memory - R.used) return false;
-    R.used += bytes;
-    if (R.used > R.peak) R.peak = R.used;
-    return true;
-}
-
-size_t simt_device_memory_used()
-{
-    return R.used;
-}
-
-bool simt_device_live(const void *p)
-{
-    locked l(R.lock);
-
-    for (auto &b : R.blocks)
-        if ((const char *)p >= (char *)b.first && (const char *)p < (char *)b.first + b.second)
-            return true;
-    return false;
-}
-
-size_t simt_device_memory_peak()
-{
-    return R.peak;
+    return a == b ? simt_lost() : cudaErrorInvalidValue;
 }
 
 size_t simt_device_objects()
@@ -200,12 +155,14 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaSetDevice(int device)
 {
-    return device < 0 || device >= R.machine.devices ? cudaErrorInvalidDevice : cudaSuccess;
+    if (device < 0 || device >= R.machine.devices) return cudaErrorInvalidDevice;
+    simt_current = device;
+    return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
 {
-    if (cudaSetDevice(device)) return cudaErrorInvalidDevice;
+    if (device < 0 || device >= R.machine.devices) return cudaErrorInvalidDevice;
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "executor");
     p->totalGlobalMem = R.machine.memory;
@@ -215,20 +172,11 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
     return cudaSuccess;
 }
 
-cudaError_t cudaMemGetInfo(size_t *left, size_t *total)
-{
-    locked l(R.lock);
-
-    *total = R.machine.memory;
-    *left = R.machine.memory - R.used;
-    return cudaSuccess;
-}
-
 cudaError_t cudaDeviceSynchronize(void)
 {
     if (cudaError_t e_ = simt_unsafe_anywhere()) return e_;
     finish_all();
-    return lost();
+    return simt_lost();
 }
 
 const char *cudaGetErrorString(cudaError_t e)
@@ -249,138 +197,11 @@ cudaError_t cudaGetLastError(void)
     return cudaSuccess;
 }
 
-static cudaError_t get_memory(void **p, size_t bytes, cudaMemPool_t pool)
-{
-    locked l(R.lock);
-    const size_t step = (size_t)64 << 10;
-    size_t grow = bytes;
-
-    if (lost()) return lost();
-    if (R.machine.fail_alloc == 0) return cudaErrorMemoryAllocation;
-    if (R.machine.fail_alloc > 0) R.machine.fail_alloc--;
-    if (pool) {
-        grow = (pool->used + bytes + step - 1) / step * step;
-        grow = grow > pool->reserved ? grow - pool->reserved : 0;
-    }
-    if (!bytes || !fits(grow)) return cudaErrorMemoryAllocation;
-    if (posix_memalign(p, 256, bytes)) return cudaErrorMemoryAllocation;
-    memset(*p, R.skip_after == 0 ? 0 : 0xff, bytes);
-    if (pool) {
-        pool->used += bytes;
-        pool->reserved += grow;
-    }
-    R.blocks.push_back({*p, bytes, pool});
-    return cudaSuccess;
-}
-
-cudaError_t cudaMalloc(void **p, size_t bytes)
-{
-    if (cudaError_t e_ = simt_unsafe()) return e_;
-    return get_memory(p, bytes, nullptr);
-}
-
-cudaError_t cudaFree(void *p)
-{
-    if (cudaError_t e_ = simt_unsafe()) return e_;
-    locked l(R.lock);
-
-    if (!p) return cudaSuccess;
-    for (size_t i = 0; i < R.blocks.size(); i++)
-        if (R.blocks[i].first == p) {
-            if (R.blocks[i].pool)
-                R.blocks[i].pool->used -= R.blocks[i].second;
-            else
-                R.used -= R.blocks[i].second;
-            R.blocks.erase(R.blocks.begin() + (long)i);
-            free(p);
-            return lost();
-        }
-    fprintf(stderr, "simt: free of what is no device memory\n");
-    abort();
-}
-
-cudaError_t cudaMallocFromPoolAsync(void **p, size_t bytes, cudaMemPool_t pool, cudaStream_t s)
-{
-    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
-    return get_memory(p, bytes, pool);
-}
-
-cudaError_t cudaFreeAsync(void *p, cudaStream_t s)
-{
-    if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
-    return cudaFree(p);
-}
-
-cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned)
-{
-    if (cudaError_t e_ = simt_unsafe()) return e_;
-    *p = malloc(bytes);
-    return *p ? cudaSuccess : cudaErrorMemoryAllocation;
-}
-
-cudaError_t cudaFreeHost(void *p)
-{
-    if (cudaError_t e_ = simt_unsafe()) return e_;
-    free(p);
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const struct cudaMemPoolProps *p)
-{
-    if (p->allocType != cudaMemAllocationTypePinned ||
-        p->location.type != cudaMemLocationTypeDevice || cudaSetDevice(p->location.id))
-        return cudaErrorInvalidValue;
-    *pool = new CUmemPoolHandle_st();
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool)
-{
-    locked l(R.lock);
-
-    for (Block &b : R.blocks)
-        if (b.pool == pool) {
-            fprintf(stderr, "simt: end of a pool of which there is memory in use\n");
-            abort();
-        }
-    R.used -= pool->reserved;
-    delete pool;
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, enum cudaMemPoolAttr, void *)
-{
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, enum cudaMemPoolAttr a, void *value)
-{
-    locked l(R.lock);
-    uint64_t bytes = a == cudaMemPoolAttrReservedMemCurrent ? pool->reserved : pool->used;
-
-    memcpy(value, &bytes, sizeof bytes);
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t keep)
-{
-    locked l(R.lock);
-    const size_t step = (size_t)64 << 10;
-    size_t want = (pool->used + step - 1) / step * step;
-
-    if (want < keep) want = keep;
-    if (want < pool->reserved) {
-        R.used -= pool->reserved - want;
-        pool->reserved = want;
-    }
-    return cudaSuccess;
-}
-
 cudaError_t cudaMemcpy(void *dst, const void *src, size_t bytes, cudaMemcpyKind)
 {
     if (cudaError_t e_ = simt_unsafe()) return e_;
     finish_all();
-    if (lost()) return lost();
+    if (simt_lost()) return simt_lost();
     memcpy(dst, src, bytes);
     return cudaSuccess;
 }
@@ -396,7 +217,8 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
             s, "copy", [=] { return (int)cudaMemcpyAsync(dst, src, bytes, kind, s); }, used,
             sizeof used);
     locked l(R.lock);
-    if (lost()) return lost();
+    if (s && simt_together(s->device, simt_current)) return simt_together(s->device, simt_current);
+    if (simt_lost()) return simt_lost();
     if (kind == cudaMemcpyDeviceToDevice || !s) {
         memmove(dst, src, bytes);
         return cudaSuccess;
@@ -424,6 +246,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
     locked l(R.lock);
 
     *s = new CUstream_st();
+    (*s)->device = simt_current;
     R.streams.push_back(*s);
     return cudaSuccess;
 }
@@ -446,7 +269,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
     locked l(R.lock);
 
     finish(s, (size_t)-1);
-    return lost();
+    return simt_lost();
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
@@ -456,7 +279,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
 
     if (e->stream && e->stream != s)
         s->pending.push_back({nullptr, nullptr, {}, ++s->number, e->stream, e->number});
-    return lost();
+    return simt_lost();
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
@@ -466,6 +289,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
     R.events++;
     *e = new CUevent_st();
     (*e)->timing = !(flags & cudaEventDisableTiming);
+    (*e)->device = simt_current;
     return cudaSuccess;
 }
 
@@ -483,10 +307,12 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
     if (cudaError_t e_ = simt_unsafe_on(s)) return e_;
     locked l(R.lock);
 
+    if (s && s->device != e->device) return cudaErrorInvalidValue;
     e->stream = s;
+    e->recorded = true;
     e->number = s ? s->number : 0;
     e->time = R.clock;
-    return lost();
+    return simt_lost();
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e)
@@ -495,7 +321,18 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     locked l(R.lock);
 
     finish(e->stream, e->number);
-    return lost();
+    return simt_lost();
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t e)
+{
+    locked l(R.lock);
+
+    if (simt_lost()) return simt_lost();
+    if (alive(e->stream))
+        for (Op &o : e->stream->pending)
+            if (o.number <= e->number) return cudaErrorNotReady;
+    return cudaSuccess;
 }
 
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
@@ -503,12 +340,12 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
     locked l(R.lock);
 
     for (cudaEvent_t e : {from, to}) {
-        if (!e->timing || !e->stream) return cudaErrorInvalidValue;
+        if (!e->timing || !e->recorded) return cudaErrorInvalidValue;
         if (!alive(e->stream)) continue;
         for (Op &o : e->stream->pending)
             if (o.number <= e->number) return cudaErrorNotReady;
     }
     *ms = (float)(to->time - from->time);
-    return lost();
+    return simt_lost();
 }
 }

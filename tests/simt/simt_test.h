@@ -52,10 +52,11 @@ size_t simt_device_memory_peak(void);
 size_t simt_device_objects(void);
 /* Copies and waits of streams that have not been waited for. */
 size_t simt_pending(void);
-/* After so many kernels more the device is lost, until a machine is set. */
+/* After so many kernels more the device is lost, until a machine is set; of several, this one. */
 void simt_lose_device(long kernels);
-/* After so many kernels more they are left out and new memory is zeros, until a machine is set: for
- * what the host does around them. */
+void simt_lose_one(int device, long kernels);
+/* After so many kernels more of a device they are left out and new memory is zeros, until a machine
+ * is set: for what the host does around them. */
 void simt_skip_kernels(long kernels);
 /* The device's clock: kernels since the program began. */
 void simt_clock(size_t *ms);

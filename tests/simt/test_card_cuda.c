@@ -208,12 +208,12 @@ static void own_input(void **state)
     assert_true(got[0] == from && simt_pending() == 0);
     lp_labels_free(&m);
 
-    assert_int_equal(cuda->seconds(dev, work[0], &err), LP_OK);
+    assert_int_equal(cuda->seconds(dev, 1, work[0], &err), LP_OK);
     simt_clock(&before);
     for (i = 0; i < MORE; i++) /* more than there are spans */
         assert_int_equal(cuda->resize(dev, b, a, 1, S, S, S, S, &err), LP_OK);
     simt_clock(&after);
-    assert_int_equal(cuda->seconds(dev, work[1], &err), LP_OK);
+    assert_int_equal(cuda->seconds(dev, 1, work[1], &err), LP_OK);
     assert_true(after >= before + MORE);
     LP_ASSERT_CLOSE(work[1][LP_WORK_RESIZE] - work[0][LP_WORK_RESIZE],
                     (double)(after - before) / 1e3, 1e-6, 0);

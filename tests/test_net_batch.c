@@ -1,0 +1,280 @@
+/* Threads whose tiles share batches (host/net_batch.h), on the CPU's back end: who has come while
+ * a batch runs is in the next one, and everybody gets the bits that he gets alone. */
+#include <pthread.h>
+
+#include "lp_test.h"
+
+#include "cone_model.h"
+#include "host/net_queue.h"
+
+enum { N = 6, STYLE = 16, SIDE = 64 };
+
+static lp_net *net;
+static lp_device *first;  /* of the network and its batches */
+static lp_backend hooked; /* the CPU's */
+
+/* What the back end was asked for; the first batch waits until `want` cuts were made. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    int cuts, want, batches, fail, tiles[64];
+} seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .news = PTHREAD_COND_INITIALIZER};
+
+static lp_status cut(lp_device *d, lp_buf *tiles, size_t at, const lp_buf *img, int nchan,
+                     const lp_tiling *plan, int from, int n, lp_err *err)
+{
+    lp_status st = lp_backend_cpu.tile_cut(d, tiles, at, img, nchan, plan, from, n, err);
+
+    pthread_mutex_lock(&seen.lock);
+    seen.cuts++;
+    pthread_cond_broadcast(&seen.news);
+    pthread_mutex_unlock(&seen.lock);
+    return st;
+}
+
+static lp_status unet(lp_device *d, lp_net *n, const lp_buf *tiles, const lp_tile_group *group,
+                      int n_groups, lp_buf *y, lp_buf *styles, lp_err *err)
+{
+    int k, i, fail;
+
+    pthread_mutex_lock(&seen.lock);
+    k = seen.batches++;
+    assert_true(k < 64);
+    seen.tiles[k] = 0;
+    for (i = 0; i < n_groups; i++) seen.tiles[k] += group[i].n;
+    while (k == 0 && seen.cuts < seen.want) pthread_cond_wait(&seen.news, &seen.lock);
+    fail = seen.fail == k + 1;
+    pthread_mutex_unlock(&seen.lock);
+    if (fail) return lp_fail(err, LP_ENOMEM, "no room for batch %d", k);
+    return lp_backend_cpu.unet(d, n, tiles, group, n_groups, y, styles, err);
+}
+
+static int setup(void **state)
+{
+    lp_weights *w = cone_model();
+    lp_precision used;
+    lp_err err;
+
+    (void)state;
+    assert_non_null(w);
+    hooked = lp_backend_cpu;
+    hooked.tile_cut = cut;
+    hooked.unet = unet;
+    assert_int_equal(hooked.open(&(lp_backend_options){.threads = 1}, &first, &err), LP_OK);
+    assert_int_equal(hooked.net_new(first, w, LP_PRECISION_FP32, &net, &used, &err), LP_OK);
+    lp_weights_free(&w);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    hooked.net_free(first, &net);
+    hooked.close(&first);
+    return 0;
+}
+
+/* A thread with an image, of a size of its own. */
+typedef struct {
+    lp_net_batch *batch;
+    int number, stop;
+    lp_status st;
+    lp_err err;
+    float *out; /* [3][Ly][Lx] */
+    double style[STYLE];
+} worker;
+
+static int on_tiles(void *user, int done, int total)
+{
+    const worker *w = user;
+
+    return done < total && w->stop;
+}
+
+static size_t out_px(const worker *w)
+{
+    return 3 * (size_t)SIDE * (size_t)(SIDE + 8 * w->number);
+}
+
+static lp_status one(worker *w, lp_device *dev, lp_buf *img)
+{
+    lp_net_context c = {.be = &hooked,
+                        .dev = dev,
+                        .net = net,
+                        .nchan = 2,
+                        .style_length = STYLE,
+                        .batch_size = 64,
+                        .batch = w->batch,
+                        .on_tiles = on_tiles,
+                        .user = w};
+    lp_net_options o = {
+        .rescale = w->number % 2 ? 1.5 : 1, .bsize = 48, .tile_overlap = 0.1, .resample = 1};
+    lp_net_output out = {0};
+    lp_status st = lp_net_run(&c, img, SIDE, SIDE + 8 * w->number, &o, &out, &w->err);
+
+    if (st) return st;
+    hooked.get(dev, w->out, out.yf, 0, out_px(w) * sizeof(float), NULL);
+    hooked.get(dev, w->style, out.style, 0, sizeof w->style, NULL);
+    lp_net_output_free(&hooked, dev, &out);
+    return LP_OK;
+}
+
+static void *work(void *arg)
+{
+    worker *w = arg;
+    int Lx = SIDE + 8 * w->number;
+    float *img = calloc(2 * (size_t)SIDE * (size_t)Lx, sizeof *img);
+    size_t bytes = 2 * (size_t)SIDE * (size_t)Lx * sizeof *img;
+    lp_device *dev = NULL;
+    lp_buf *b = NULL;
+
+    w->out = calloc(out_px(w), sizeof *w->out);
+    assert_true(img && w->out);
+    cone_image(img, SIDE, Lx, 3u + (unsigned)w->number);
+    assert_int_equal(hooked.open(&(lp_backend_options){.threads = 1, .with = first}, &dev, NULL),
+                     LP_OK);
+    assert_int_equal(hooked.buf_new(dev, bytes, &b, NULL), LP_OK);
+    hooked.put(dev, b, img, bytes, NULL);
+    w->st = one(w, dev, b);
+    hooked.buf_free(dev, &b);
+    hooked.close(&dev);
+    free(img);
+    return NULL;
+}
+
+/* w [N] with one batch for all, all of them in the second one. */
+static void together(worker *w, lp_net_batch *b)
+{
+    pthread_t thread[N];
+    int i;
+
+    seen.cuts = seen.batches = 0;
+    seen.want = N;
+    for (i = 0; i < N; i++) {
+        w[i].batch = b;
+        w[i].number = i;
+        assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
+    }
+    for (i = 0; i < N; i++) pthread_join(thread[i], NULL);
+}
+
+static lp_net_batch *shared(void)
+{
+    lp_net_batch *b = NULL;
+
+    assert_int_equal(lp_net_batch_new(&hooked, first, net, 2, STYLE, 1, &b, NULL), LP_OK);
+    lp_net_batch_expect(b, 16); /* batches have room for all */
+    return b;
+}
+
+static void alone(worker *w, int number)
+{
+    *w = (worker){.number = number};
+    seen.cuts = seen.batches = seen.want = 0;
+    work(w);
+    assert_int_equal(w->st, LP_OK);
+}
+
+static void same_as_alone(const worker *w)
+{
+    worker a;
+    size_t i, n = out_px(w), some = 0;
+
+    alone(&a, w->number);
+    if (w->st) fail_msg("%s", w->err.msg);
+    assert_memory_equal(w->out, a.out, n * sizeof *a.out);
+    assert_memory_equal(w->style, a.style, sizeof a.style);
+    for (i = 0; i < n; i++) some += a.out[i] != a.out[0];
+    assert_true(some > 0 && a.style[0] == a.style[0]);
+    free(a.out);
+}
+
+static void company(void **state)
+{
+    lp_net_batch *b = shared();
+    lp_net_batch_state s;
+    worker w[N] = {0};
+    int i, tiles = 0;
+
+    (void)state;
+    together(w, b);
+    assert_true(seen.batches <= 2); /* the first comer's, and all the others' */
+    assert_int_equal(lp_net_batch_look(b, 1, &s, NULL), LP_OK);
+    for (i = 0; i < seen.batches; i++) tiles += seen.tiles[i];
+    assert_true(s.batches == seen.batches && s.tiles == tiles);
+    assert_true(s.busy > 0 && s.s_per_pixel > 0);
+    for (i = 0; i < N; i++) {
+        same_as_alone(&w[i]);
+        free(w[i].out);
+    }
+    lp_net_batch_free(&b);
+}
+
+/* A batch that fails, fails for those who are in it; and the rest can go on. */
+static void failure(void **state)
+{
+    int k;
+
+    (void)state;
+    for (k = 1; k <= 2; k++) {
+        lp_net_batch *b = shared();
+        worker w[N] = {0};
+        int i, failed = 0, batches;
+
+        seen.fail = k;
+        together(w, b);
+        seen.fail = 0;
+        batches = seen.batches;
+        for (i = 0; i < N; i++) {
+            if (w[i].st) {
+                assert_int_equal(w[i].st, LP_ENOMEM);
+                assert_non_null(strstr(w[i].err.msg, "no room for batch"));
+                failed++;
+            } else {
+                same_as_alone(&w[i]);
+            }
+        }
+        assert_true(k <= batches ? failed > 0 : failed == 0);
+        assert_true(failed < N || batches == 1);
+        for (i = 0; i < N; i++) {
+            worker again = {.batch = b, .number = i};
+
+            seen.cuts = seen.batches = seen.want = 0;
+            work(&again);
+            same_as_alone(&again);
+            free(again.out);
+            free(w[i].out);
+        }
+        lp_net_batch_free(&b);
+    }
+}
+
+/* Who is stopped leaves, and nobody waits for him. */
+static void stopped(void **state)
+{
+    lp_net_batch *b = shared();
+    worker w[N] = {0};
+    int i;
+
+    (void)state;
+    w[1].stop = w[4].stop = 1;
+    together(w, b);
+    for (i = 0; i < N; i++) {
+        if (w[i].stop)
+            assert_int_equal(w[i].st, LP_ESIGNAL);
+        else
+            same_as_alone(&w[i]);
+        free(w[i].out);
+    }
+    lp_net_batch_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(company),
+        cmocka_unit_test(failure),
+        cmocka_unit_test(stopped),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
