@@ -127,7 +127,7 @@ static lp_status find_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int 
     void *labels = NULL;
     lp_status st;
 
-    f->scratch_bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx);
+    f->scratch_bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx, o->compat_cellpose3);
     f->label_bytes = (size_t)out_Ly * out_Lx * sizeof(uint32_t);
     if ((st = lane_take(d, yf, &f->l, err))) return st;
     f->queue = (lp_card_queue){d->card, f->l->stream, f->l->stage, f->l->mark};

@@ -104,7 +104,7 @@ static void *masks(void *arg)
 static void masks_wait(void **state)
 {
     const size_t n = SIDE * SIDE, bytes = 3 * n * sizeof(float),
-                 lane_bytes = lp_masks_cuda_scratch(SIDE, SIDE, SIDE, SIDE) + 4 * n;
+                 lane_bytes = lp_masks_cuda_scratch(SIDE, SIDE, SIDE, SIDE, 0) + 4 * n;
     float *yf = malloc(bytes);
     lane l[THREADS];
     pthread_t t[THREADS];
