@@ -1,5 +1,4 @@
-/* session - the public API: a model on a device, and one image at a time through it
- * (Cellpose models.py: CellposeModel.eval, SizeModel.eval). */
+/* session - a model on a device, and the steps of one image through it. */
 #include <math.h>
 #include <omp.h>
 #include <stdatomic.h>
@@ -165,6 +164,11 @@ int lp_session_has_size_model(const lp_session *s)
     return s->s->size != NULL;
 }
 
+const lp_size_model *lp_session_size_model(const lp_session *s)
+{
+    return s->s->size;
+}
+
 static lp_status check(const lp_session *s, const float *image, int nchan, int Ly, int Lx,
                        const lp_segment_options *o, lp_err *err)
 {
@@ -256,83 +260,6 @@ lp_net_options lp_session_net_options(const lp_session *s, const lp_segment_opti
     };
 }
 
-static int compare_u32(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-/* Median of sqrt(area) * 2 / sqrt(pi); 0 without particles (Cellpose utils.diameters), -1 where
- * memory is short. */
-static double median_diameter(const lp_labels *m, uint32_t n)
-{
-    uint32_t *area = calloc((size_t)n + 1, sizeof *area);
-    double d = 0;
-    int64_t i;
-
-    if (!area) return -1;
-    for (i = 0; i < (int64_t)m->Ly * m->Lx; i++) area[m->data[i]]++;
-    if (n) {
-        qsort(area + 1, n, sizeof *area, compare_u32);
-        d = (sqrt(area[(n + 1) / 2]) + sqrt(area[n / 2 + 1])) / 2;
-    }
-    free(area);
-    return d * 2 / sqrt(3.14159265358979323846);
-}
-
-/* SizeModel.eval: a first guess from the style, then the median of what is found with it. */
-static lp_status estimate(lp_session *s, const lp_buf *img, int Ly, int Lx,
-                          const lp_segment_options *o, lp_result *r, lp_err *err)
-{
-    const lp_backend *be = s->s->be;
-    const lp_size_model *z = s->s->size;
-    lp_masks_options m = lp_masks_defaults();
-    lp_net_context c = lp_session_net(s, o);
-    lp_net_options no = lp_session_net_options(s, o, s->s->diam_labels);
-    lp_net_output net = {0};
-    lp_labels found = {0};
-    double log_d = log(z->diam_mean) + z->ymean, d, t = omp_get_wtime();
-    float *style = malloc((size_t)s->s->style_length * sizeof *style);
-    uint32_t n = 0;
-    lp_status st;
-    int k;
-
-    if (!style) return lp_fail_mem(err, "style", 4.0 * s->s->style_length);
-    c.on_tiles = NULL;
-    no.resample = 0;
-    no.bsize = 224;
-    no.tile_overlap = 0.1;
-    if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
-    if ((st = lp_net_style(&c, &net, style, err))) goto done;
-    for (k = 0; k < z->n; k++) log_d += z->A[k] * (style[k] - z->smean[k]);
-    lp_net_output_free(be, s->dev, &net);
-    d = exp(log_d);
-    if (!isfinite(d)) d = z->diam_mean;
-    if (d < 5) d = 5;
-    r->diameter_style = d;
-
-    no.rescale = z->diam_mean / d;
-    if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
-    m.interp = 0;
-    m.compat_cellpose3 = o->compat_cellpose3;
-    m.niter = lp_masks_niter(no.rescale, 0);
-    if ((st = be->masks(s->dev, net.yf, net.Ly, net.Lx, Ly, Lx, &m, &found, NULL, &n, err)))
-        goto done;
-    d = median_diameter(&found, n);
-    if (d < 0) {
-        st = lp_fail_mem(err, "estimating the diameter", 4.0 * n);
-        goto done;
-    }
-    r->diameter = d > 0 ? d : z->diam_mean;
-    r->seconds[LP_T_SIZE] = omp_get_wtime() - t;
-done:
-    lp_net_output_free(be, s->dev, &net);
-    lp_labels_free(&found);
-    free(style);
-    return st;
-}
-
 lp_status lp_session_times(const lp_session *s, int sign, double *seconds, lp_err *err)
 {
     double work[LP_WORK_N];
@@ -354,26 +281,6 @@ static void add_times(double *seconds, const double *t)
     seconds[LP_T_FILL] += t[LP_MASKS_RESIZE] + t[LP_MASKS_FILL];
 }
 
-/* Flows, cellprob and style to host memory. */
-static lp_status fetch(lp_session *s, const lp_net_context *c, const lp_net_output *net,
-                       lp_result *r, lp_err *err)
-{
-    size_t plane = (size_t)net->Ly * net->Lx * sizeof(float);
-    lp_status st;
-
-    r->net_Ly = net->Ly;
-    r->net_Lx = net->Lx;
-    r->flows = malloc(2 * plane);
-    r->cellprob = malloc(plane);
-    r->style = malloc((size_t)s->s->style_length * sizeof *r->style);
-    if (!r->flows || !r->cellprob || !r->style)
-        return lp_fail_mem(err, "flows", 3.0 * (double)plane);
-    r->style_length = s->s->style_length;
-    if ((st = lp_net_style(c, net, r->style, err))) return st;
-    if ((st = s->s->be->get(s->dev, r->flows, net->yf, 0, 2 * plane, err))) return st;
-    return s->s->be->get(s->dev, r->cellprob, net->yf, 2 * plane, plane, err);
-}
-
 static lp_masks_options masks_options(const lp_session *s, const lp_segment_options *o,
                                       double diameter, double *seconds)
 {
@@ -391,13 +298,14 @@ static lp_masks_options masks_options(const lp_session *s, const lp_segment_opti
 }
 
 lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
-                           const lp_segment_options *o, lp_result *r, lp_err *err)
+                           const lp_segment_options *o, lp_result *r, lp_particle_table *t,
+                           lp_err *err)
 {
     double seconds[LP_MASKS_NSTAGES] = {0};
     lp_masks_options m = masks_options(s, o, r->diameter, seconds);
+    lp_masks_input in = {net->yf, net->Ly, net->Lx, Ly, Lx, r->diameter, &m};
     lp_labels masks = {0};
-    lp_status st = s->s->be->masks(s->dev, net->yf, net->Ly, net->Lx, Ly, Lx, &m, &masks,
-                                   &r->flow_error, &r->n, err);
+    lp_status st = s->s->be->masks(s->dev, &in, &masks, &r->flow_error, &r->n, t, err);
 
     if (st) return st;
     add_times(r->seconds, seconds);
@@ -414,15 +322,15 @@ lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int 
 {
     double t[LP_MASKS_NSTAGES] = {0};
     lp_masks_options m = masks_options(s, o, diameter, t);
-    lp_status st =
-        s->s->be->layer(s->dev, net->yf, net->Ly, net->Lx, Ly, Lx, &m, diameter, layer, err);
+    lp_masks_input in = {net->yf, net->Ly, net->Lx, Ly, Lx, diameter, &m};
+    lp_status st = s->s->be->layer(s->dev, &in, layer, err);
 
     if (!st) add_times(seconds, t);
     return st;
 }
 
 lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const lp_merge_options *o,
-                           lp_merge_table *t, lp_merged *out, lp_err *err)
+                           lp_particle_table *t, lp_merged *out, lp_err *err)
 {
     return s->s->be->merge(s->dev, layers, o, t, out, err);
 }
@@ -450,45 +358,4 @@ int lp_session_enter(const lp_session *s)
 void lp_session_release(lp_session *s, lp_buf **img)
 {
     s->s->be->buf_free(s->dev, img);
-}
-
-lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int Lx,
-                     const lp_segment_options *o, lp_result *out, lp_err *err)
-{
-    int before = lp_session_enter(s);
-    lp_net_context c = lp_session_net(s, o);
-    lp_result r = {.diameter = o->diameter};
-    lp_net_output net = {0};
-    lp_net_options no;
-    lp_buf *img = NULL;
-    lp_status st;
-
-    if ((st = lp_session_prepare(s, image, nchan, Ly, Lx, o, &img, &r, err))) goto done;
-    if (o->diameter == 0 && (st = estimate(s, img, Ly, Lx, o, &r, err))) goto done;
-    if ((st = lp_session_times(s, -1, r.seconds, err))) goto done;
-    no = lp_session_net_options(s, o, r.diameter);
-    if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
-    lp_session_release(s, &img);
-    if ((st = lp_session_masks(s, &net, Ly, Lx, o, &r, err))) goto done;
-    if ((st = fetch(s, &c, &net, &r, err))) goto done;
-    if ((st = lp_session_times(s, 1, r.seconds, err))) goto done;
-    *out = r;
-    memset(&r, 0, sizeof r);
-done:
-    lp_session_release(s, &img);
-    lp_net_output_free(c.be, c.dev, &net);
-    lp_result_free(&r);
-    omp_set_num_threads(before);
-    return st;
-}
-
-void lp_result_free(lp_result *r)
-{
-    if (!r) return;
-    free(r->masks);
-    free(r->flow_error);
-    free(r->flows);
-    free(r->cellprob);
-    free(r->style);
-    memset(r, 0, sizeof *r);
 }
