@@ -105,7 +105,7 @@ static void equal_counts(void **state)
         for (i = 0; i < n; i++) end[i] = i / 11 * 7 % n;
         same(end, (int)L, (int)L, &found);
         assert_true(found > 30);
-        for (i = 0; i < n; i++) end[i] = i % (n / 11);
+        for (i = 0; i < n; i++) end[i] = i < n / 11 * 11 ? i % (n / 11) : LP_FOLLOW_NONE;
         same(end, (int)L, (int)L, &found);
         assert_int_equal(found, n / 11);
         free(end);
