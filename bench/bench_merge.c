@@ -196,7 +196,7 @@ static int writes(const char *what, const char *base, const lp_layers *layers, l
         lp_err err;
 
         start(&w);
-        if (lp_results_write(base, "none", 0, im, &seg, &many, 0, &o, &res, &err)) {
+        if (lp_results_write(base, "none", 0, im, &seg, NULL, &many, 0, &o, &res, &err)) {
             fprintf(stderr, "bench_merge: %s\n", err.msg);
             return 0;
         }

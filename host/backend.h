@@ -18,6 +18,7 @@
 #include "image.h"
 #include "layers.h"
 #include "masks.h"
+#include "measure.h"
 #include "merge_stages.h"
 #include "status.h"
 #include "tiling.h"
@@ -43,6 +44,15 @@ typedef struct {
     double memory;    /* bytes */
     int major, minor; /* compute capability; 0 for the CPU */
 } lp_device_info;
+
+/* What masks are made of: the network's output for one image, and how. */
+typedef struct {
+    const lp_buf *yf;   /* [3][Ly][Lx]: flows y, x, cellprob */
+    int Ly, Lx;         /* of yf */
+    int out_Ly, out_Lx; /* of the image and of the masks */
+    double diameter;    /* px, for tables and layers */
+    const lp_masks_options *o;
+} lp_masks_input;
 
 enum { LP_WORK_RESIZE, LP_WORK_NET, LP_WORK_N };
 
@@ -101,17 +111,16 @@ typedef struct {
      * sum is zeroed before. */
     lp_status (*style_add)(lp_device *dev, lp_buf *sum, const lp_buf *styles, int at, int n,
                            int length, int begin, lp_err *err);
-    /* yf [3][Ly][Lx] (flows y, x, cellprob) -> labels in host memory (host/masks.h). */
-    lp_status (*masks)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                       const lp_masks_options *o, lp_labels *masks, float **flow_error, uint32_t *n,
-                       lp_err *err);
+    /* Labels in host memory (host/masks.h), measured where they are made: what comes back is what
+     * is asked for. masks, flow_error and t may be NULL; n is always told. */
+    lp_status (*masks)(lp_device *dev, const lp_masks_input *in, lp_labels *masks,
+                       float **flow_error, uint32_t *n, lp_particle_table *t, lp_err *err);
     /* The same masks as runs with their flow errors and mean cellprobs, for merging: nothing else
      * comes back from the device. The caller frees *layer with lp_layer_clear. */
-    lp_status (*layer)(lp_device *dev, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                       const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err);
+    lp_status (*layer)(lp_device *dev, const lp_masks_input *in, lp_layer *layer, lp_err *err);
     /* lp_merge (lipopose.h), the same bytes, measured where it is made: t may be NULL. */
     lp_status (*merge)(lp_device *dev, const lp_layers *s, const lp_merge_options *o,
-                       lp_merge_table *t, lp_merged *out, lp_err *err);
+                       lp_particle_table *t, lp_merged *out, lp_err *err);
     /* At most, where memory of the device decides; 0: as many as threads. */
     int mask_threads; /* calls of masks and layer side by side, of one image */
     int workers;      /* images at a time, on each device */

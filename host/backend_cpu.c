@@ -9,6 +9,7 @@
 #include "../kernels/resize.h"
 #include "../kernels/style_sum.h"
 #include "machine.h"
+#include "planes.h"
 #include "merge.h"
 #include "onednn.h"
 #include "unet_cpu.h"
@@ -256,24 +257,52 @@ static lp_status cpu_style_add(lp_device *d, lp_buf *sum, const lp_buf *styles, 
     return LP_OK;
 }
 
-static lp_status cpu_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                           const lp_masks_options *o, lp_labels *masks, float **flow_error,
-                           uint32_t *n, lp_err *err)
+static lp_status cpu_masks(lp_device *d, const lp_masks_input *in, lp_labels *masks,
+                           float **flow_error, uint32_t *n, lp_particle_table *t, lp_err *err)
 {
+    const float *cellprob = in->yf->data + (size_t)2 * in->Ly * in->Lx;
+    float *errors = NULL, *full = NULL;
+    lp_labels found = {0};
+    uint32_t n_found;
+    lp_status st;
+
     (void)d;
-    return lp_masks_compute(yf->data, yf->data + (size_t)2 * Ly * Lx, Ly, Lx, out_Ly, out_Lx, o,
-                            masks, flow_error, n, err);
+    if ((st = lp_masks_compute(in->yf->data, cellprob, in->Ly, in->Lx, in->out_Ly, in->out_Lx,
+                               in->o, &found, &errors, &n_found, err)))
+        return st;
+    if (t) {
+        if ((st = lp_planes_at_size(cellprob, 1, in->Ly, in->Lx, in->out_Ly, in->out_Lx, &full,
+                                    &cellprob, err)))
+            goto done;
+        if ((st = lp_measure_particles(&found, t->image, cellprob, errors, n_found, in->diameter,
+                                       &t->particle, &t->n, err)))
+            goto done;
+    }
+    *n = n_found;
+    if (masks) {
+        *masks = found;
+        memset(&found, 0, sizeof found);
+    }
+    if (flow_error) {
+        *flow_error = errors;
+        errors = NULL;
+    }
+done:
+    lp_labels_free(&found);
+    free(errors);
+    free(full);
+    return st;
 }
 
-static lp_status cpu_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                           const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err)
+static lp_status cpu_layer(lp_device *d, const lp_masks_input *in, lp_layer *layer, lp_err *err)
 {
     (void)d;
-    return lp_layer_compute(yf->data, Ly, Lx, out_Ly, out_Lx, o, diameter, layer, err);
+    return lp_layer_compute(in->yf->data, in->Ly, in->Lx, in->out_Ly, in->out_Lx, in->o,
+                            in->diameter, layer, err);
 }
 
 static lp_status cpu_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
-                           lp_merge_table *t, lp_merged *out, lp_err *err)
+                           lp_particle_table *t, lp_merged *out, lp_err *err)
 {
     (void)d;
     return lp_merge_on(&lp_merge_stages_cpu, NULL, s, o, t, out, err);

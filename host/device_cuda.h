@@ -42,12 +42,10 @@ void lp_lane_free(lp_lane *l);
 /* The back end's functions of these names (backend.h). */
 lp_status lp_cuda_get(lp_device *d, void *dst, const lp_buf *src, size_t offset, size_t bytes,
                       lp_err *err);
-lp_status lp_cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                        const lp_masks_options *o, lp_labels *masks, float **flow_error,
-                        uint32_t *n, lp_err *err);
-lp_status lp_cuda_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                        const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err);
+lp_status lp_cuda_masks(lp_device *d, const lp_masks_input *in, lp_labels *masks,
+                        float **flow_error, uint32_t *n, lp_particle_table *t, lp_err *err);
+lp_status lp_cuda_layer(lp_device *d, const lp_masks_input *in, lp_layer *layer, lp_err *err);
 lp_status lp_cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
-                        lp_merge_table *t, lp_merged *out, lp_err *err);
+                        lp_particle_table *t, lp_merged *out, lp_err *err);
 
 #endif

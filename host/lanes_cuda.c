@@ -8,6 +8,7 @@
 #include "device_cuda.h"
 #include "layers_cuda.h"
 #include "masks_cuda.h"
+#include "measure_cuda.h"
 #include "merge.h"
 #include "merge_cuda.h"
 
@@ -83,31 +84,13 @@ lp_status lp_cuda_get(lp_device *d, void *dst, const lp_buf *src, size_t offset,
     return st;
 }
 
-/* Cellpose's two defects are the CPU's affair. */
-static lp_status masks_on_cpu(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly,
-                              int out_Lx, const lp_masks_options *o, lp_labels *masks,
-                              float **flow_error, uint32_t *n, lp_err *err)
-{
-    size_t plane = (size_t)Ly * Lx, bytes = 3 * plane * sizeof(float);
-    float *host = malloc(bytes);
-    lp_status st;
-
-    if (!host) return lp_fail_mem(err, "flows", (double)bytes);
-    if (!(st = lp_cuda_get(d, host, yf, 0, bytes, err)))
-        st = lp_masks_compute(host, host + 2 * plane, Ly, Lx, out_Ly, out_Lx, o, masks, flow_error,
-                              n, err);
-    free(host);
-    return st;
-}
-
 /* Labels of one image on the device, in a lane. */
 typedef struct {
     lp_lane *l;
     lp_card_queue queue;
     lp_device_mem mem;
-    uint32_t *d_labels; /* [out_Ly][out_Lx] */
-    void *d_scratch;    /* holds the tables */
-    size_t label_bytes, scratch_bytes;
+    lp_device_pieces held; /* of mem; the tables are in one of them */
+    uint32_t *d_labels;    /* [out_Ly][out_Lx] */
     lp_masks_tables t;
 } found_masks;
 
@@ -115,70 +98,112 @@ static void drop_found(lp_device *d, found_masks *f, int failed)
 {
     if (!f->l) return;
     if (failed) cudaStreamSynchronize(f->l->stream); /* yf may be freed now */
-    lp_card_free(d->card, f->d_labels, f->label_bytes, f->l->stream);
-    lp_card_free(d->card, f->d_scratch, f->scratch_bytes, f->l->stream);
+    lp_device_drop(&f->held, 0);
     lane_give(d, f->l);
 }
 
 /* drop_found ends it, also after a failure. */
-static lp_status find_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                            const lp_masks_options *o, found_masks *f, lp_err *err)
+static lp_status find_masks(lp_device *d, const lp_masks_input *in, found_masks *f, lp_err *err)
 {
-    void *labels = NULL;
+    const size_t label_bytes = (size_t)in->out_Ly * in->out_Lx * sizeof(uint32_t);
+    void *scratch;
     lp_status st;
 
-    f->scratch_bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx);
-    f->label_bytes = (size_t)out_Ly * out_Lx * sizeof(uint32_t);
-    if ((st = lane_take(d, yf, &f->l, err))) return st;
+    if ((st = lane_take(d, in->yf, &f->l, err))) return st;
     f->queue = (lp_card_queue){d->card, f->l->stream, f->l->stage, f->l->mark};
     f->mem = lp_card_mem(&f->queue);
-    if ((st = lp_card_alloc(d->card, f->scratch_bytes, f->l->stream, &f->d_scratch, err)))
+    f->held.mem = &f->mem;
+    if ((st = lp_device_take(
+             &f->held,
+             lp_masks_cuda_scratch(in->Ly, in->Lx, in->out_Ly, in->out_Lx, in->o->compat_cellpose3),
+             &scratch, err)))
         return st;
-    if ((st = lp_card_alloc(d->card, f->label_bytes, f->l->stream, &labels, err))) return st;
-    f->d_labels = labels;
-    return lp_masks_cuda(&f->mem, yf->d_data, Ly, Lx, out_Ly, out_Lx, o, f->d_labels, &f->t,
-                         f->d_scratch, err);
+    if ((st = lp_device_take(&f->held, label_bytes, (void **)&f->d_labels, err))) return st;
+    return lp_masks_cuda(&f->mem, in->yf->d_data, in->Ly, in->Lx, in->out_Ly, in->out_Lx, in->o,
+                         f->d_labels, &f->t, scratch, err);
+}
+
+/* cellprob [out_Ly][out_Lx]. */
+static lp_status cellprob_of(found_masks *f, const lp_masks_input *in, const float **d_cellprob,
+                             lp_err *err)
+{
+    const size_t bytes = (size_t)in->out_Ly * in->out_Lx * sizeof(float);
+    const float *d_net = (const float *)in->yf->d_data + (size_t)2 * in->Ly * in->Lx;
+    float *d_full;
+    lp_status st;
+
+    *d_cellprob = d_net;
+    if (in->Ly == in->out_Ly && in->Lx == in->out_Lx) return LP_OK;
+    if ((st = lp_device_take(&f->held, bytes, (void **)&d_full, err))) return st;
+    *d_cellprob = d_full;
+    return lp_card_check(
+        f->queue.card,
+        lp_resize_cuda(d_full, d_net, 1, in->Ly, in->Lx, in->out_Ly, in->out_Lx, f->l->stream),
+        "resize", err);
+}
+
+/* The labels are measured where they are; only the image goes there. */
+static lp_status measure(found_masks *f, const lp_masks_input *in, const float *errors,
+                         lp_particle_table *t, lp_err *err)
+{
+    const float *d_cellprob;
+    void *d_image = NULL;
+    lp_status st = cellprob_of(f, in, &d_cellprob, err);
+
+    if (!st && t->image)
+        st = lp_device_send(&f->held, t->image, (size_t)in->out_Ly * in->out_Lx * sizeof *t->image,
+                            &d_image, err);
+    if (st) return st;
+    return lp_measure_particles_cuda(&f->mem, f->d_labels, f->t.n, in->out_Ly, in->out_Lx, d_image,
+                                     d_cellprob, errors, f->t.n, in->diameter, &t->particle, &t->n,
+                                     err);
 }
 
 /* What the functions of the back end were called with. */
 typedef struct {
     lp_device *d;
-    const lp_buf *yf;
-    int Ly, Lx, out_Ly, out_Lx;
-    const lp_masks_options *o;
-    double diameter;
+    const lp_masks_input *in;
     lp_labels *masks;
     float **flow_error;
     uint32_t *n;
+    lp_particle_table *t;
     lp_layer *layer;
 } call;
+
+static lp_status get_errors(found_masks *f, float **errors, lp_err *err)
+{
+    const size_t bytes = f->t.n * sizeof **errors;
+
+    if (!(*errors = malloc(bytes + 1))) return lp_fail_mem(err, "masks", (double)bytes);
+    return bytes ? lp_stage_get(f->l->stage, *errors, f->t.d_flow_error + 1, bytes, err) : LP_OK;
+}
 
 static lp_status masks_job(void *args, lp_err *err)
 {
     const call *k = args;
+    const lp_masks_input *in = k->in;
     found_masks f = {0};
     lp_labels found = {0};
     float *errors = NULL;
     lp_status st;
 
-    if ((st = find_masks(k->d, k->yf, k->Ly, k->Lx, k->out_Ly, k->out_Lx, k->o, &f, err)))
+    if ((st = find_masks(k->d, in, &f, err))) goto done;
+    if (k->masks &&
+        ((st = lp_labels_new(&found, in->out_Ly, in->out_Lx, err)) ||
+         (st = lp_stage_get(f.l->stage, found.data, f.d_labels,
+                            (size_t)in->out_Ly * in->out_Lx * sizeof *found.data, err))))
         goto done;
-    if ((st = lp_labels_new(&found, k->out_Ly, k->out_Lx, err))) goto done;
-    if ((st = lp_stage_get(f.l->stage, found.data, f.d_labels, f.label_bytes, err))) goto done;
+    if ((k->flow_error || k->t) && (st = get_errors(&f, &errors, err))) goto done;
+    if (k->t && (st = measure(&f, in, errors, k->t, err))) goto done;
+    if (k->masks) {
+        *k->masks = found;
+        memset(&found, 0, sizeof found);
+    }
     if (k->flow_error) {
-        if (!(errors = malloc(((size_t)f.t.n + 1) * sizeof *errors))) {
-            st = lp_fail_mem(err, "masks", 4.0 * f.t.n);
-            goto done;
-        }
-        if ((st = lp_stage_get(f.l->stage, errors, f.t.d_flow_error + 1, f.t.n * sizeof *errors,
-                               err)))
-            goto done;
         *k->flow_error = errors;
         errors = NULL;
     }
-    *k->masks = found;
-    memset(&found, 0, sizeof found);
-    if (k->n) *k->n = f.t.n;
+    *k->n = f.t.n;
 done:
     drop_found(k->d, &f, st != LP_OK);
     free(errors);
@@ -186,85 +211,35 @@ done:
     return st;
 }
 
-lp_status lp_cuda_masks(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                        const lp_masks_options *o, lp_labels *masks, float **flow_error,
-                        uint32_t *n, lp_err *err)
+lp_status lp_cuda_masks(lp_device *d, const lp_masks_input *in, lp_labels *masks,
+                        float **flow_error, uint32_t *n, lp_particle_table *t, lp_err *err)
 {
-    call k = {.d = d,
-              .yf = yf,
-              .Ly = Ly,
-              .Lx = Lx,
-              .out_Ly = out_Ly,
-              .out_Lx = out_Lx,
-              .o = o,
-              .masks = masks,
-              .flow_error = flow_error,
-              .n = n};
+    call k = {.d = d, .in = in, .masks = masks, .flow_error = flow_error, .n = n, .t = t};
 
-    if (o->compat_cellpose3)
-        return masks_on_cpu(d, yf, Ly, Lx, out_Ly, out_Lx, o, masks, flow_error, n, err);
     return lp_card_turn(d->card, masks_job, &k, err);
-}
-
-static lp_status layer_on_cpu(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly,
-                              int out_Lx, const lp_masks_options *o, double diameter,
-                              lp_layer *layer, lp_err *err)
-{
-    size_t bytes = (size_t)3 * Ly * Lx * sizeof(float);
-    float *host = malloc(bytes);
-    lp_status st;
-
-    if (!host) return lp_fail_mem(err, "flows", (double)bytes);
-    if (!(st = lp_cuda_get(d, host, yf, 0, bytes, err)))
-        st = lp_layer_compute(host, Ly, Lx, out_Ly, out_Lx, o, diameter, layer, err);
-    free(host);
-    return st;
 }
 
 static lp_status layer_job(void *args, lp_err *err)
 {
     const call *k = args;
-    lp_card *c = k->d->card;
-    const float *d_cellprob = (const float *)k->yf->d_data + (size_t)2 * k->Ly * k->Lx;
-    size_t bytes = (size_t)k->out_Ly * k->out_Lx * sizeof(float);
-    void *d_full = NULL;
+    const lp_masks_input *in = k->in;
+    const float *d_cellprob;
     found_masks f = {0};
     lp_status st;
 
-    if ((st = find_masks(k->d, k->yf, k->Ly, k->Lx, k->out_Ly, k->out_Lx, k->o, &f, err)))
-        goto done;
-    if (k->Ly != k->out_Ly || k->Lx != k->out_Lx) {
-        if ((st = lp_card_alloc(c, bytes, f.l->stream, &d_full, err))) goto done;
-        if ((st = lp_card_check(c,
-                                lp_resize_cuda(d_full, d_cellprob, 1, k->Ly, k->Lx, k->out_Ly,
-                                               k->out_Lx, f.l->stream),
-                                "resize", err)))
-            goto done;
-        d_cellprob = d_full;
-    }
-    st = lp_layer_make_cuda(&f.mem, k->diameter, k->out_Ly, k->out_Lx, f.d_labels, f.t.n,
+    if ((st = find_masks(k->d, in, &f, err))) goto done;
+    if ((st = cellprob_of(&f, in, &d_cellprob, err))) goto done;
+    st = lp_layer_make_cuda(&f.mem, in->diameter, in->out_Ly, in->out_Lx, f.d_labels, f.t.n,
                             f.t.d_flow_error + 1, d_cellprob, k->layer, err);
 done:
-    if (d_full) lp_card_free(c, d_full, bytes, f.l->stream);
     drop_found(k->d, &f, st != LP_OK);
     return st;
 }
 
-lp_status lp_cuda_layer(lp_device *d, const lp_buf *yf, int Ly, int Lx, int out_Ly, int out_Lx,
-                        const lp_masks_options *o, double diameter, lp_layer *layer, lp_err *err)
+lp_status lp_cuda_layer(lp_device *d, const lp_masks_input *in, lp_layer *layer, lp_err *err)
 {
-    call k = {.d = d,
-              .yf = yf,
-              .Ly = Ly,
-              .Lx = Lx,
-              .out_Ly = out_Ly,
-              .out_Lx = out_Lx,
-              .o = o,
-              .diameter = diameter,
-              .layer = layer};
+    call k = {.d = d, .in = in, .layer = layer};
 
-    if (o->compat_cellpose3)
-        return layer_on_cpu(d, yf, Ly, Lx, out_Ly, out_Lx, o, diameter, layer, err);
     return lp_card_turn(d->card, layer_job, &k, err);
 }
 
@@ -272,7 +247,7 @@ typedef struct {
     lp_device *d;
     const lp_layers *s;
     const lp_merge_options *o;
-    lp_merge_table *t;
+    lp_particle_table *t;
     lp_merged *out;
 } merge_call;
 
@@ -295,7 +270,7 @@ static lp_status merge_job(void *args, lp_err *err)
 
 /* Where the device alone has no room, the CPU merges: the bytes are the same. */
 lp_status lp_cuda_merge(lp_device *d, const lp_layers *s, const lp_merge_options *o,
-                        lp_merge_table *t, lp_merged *out, lp_err *err)
+                        lp_particle_table *t, lp_merged *out, lp_err *err)
 {
     merge_call k = {d, s, o, t, out};
     lp_status st = lp_card_turn(d->card, merge_job, &k, err);

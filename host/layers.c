@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../kernels/resize.h"
+#include "planes.h"
 
 lp_status lp_layers_new(int Ly, int Lx, lp_layers **out, lp_err *err)
 {
@@ -120,14 +120,8 @@ lp_status lp_layer_compute(const float *yf, int Ly, int Lx, int out_Ly, int out_
         lp_masks_compute(yf, cellprob, Ly, Lx, out_Ly, out_Lx, o, &masks, &flow_error, &n, err);
 
     if (st) return st;
-    if (Ly != out_Ly || Lx != out_Lx) { /* its mean needs the plane at the image's size */
-        if (!(full = malloc((size_t)out_Ly * out_Lx * sizeof *full))) {
-            st = lp_fail_mem(err, "cellprob", 4.0 * out_Ly * out_Lx);
-            goto done;
-        }
-        lp_resize_ref(full, cellprob, 1, Ly, Lx, out_Ly, out_Lx);
-        cellprob = full;
-    }
+    if ((st = lp_planes_at_size(cellprob, 1, Ly, Lx, out_Ly, out_Lx, &full, &cellprob, err)))
+        goto done;
     st = lp_layer_make(diameter, out_Ly, out_Lx, masks.data, n, flow_error, cellprob, out, err);
 done:
     lp_labels_free(&masks);

@@ -95,6 +95,7 @@ typedef struct {
     int min_size;
     int exclude_on_edges;
     int compat_cellpose3; /* 1: keep the two known defects of Cellpose 3.1.1.3 */
+    int flows; /* 1: lp_result has flows and cellprob; else they stay where they were computed */
     /* Called between batches; done and total count tiles of this image. Returning nonzero stops
      * with LP_ESIGNAL. May be NULL. */
     int (*on_tiles)(void *user, int done, int total);
@@ -126,7 +127,8 @@ typedef struct {
     uint32_t n;
     float *flow_error;  /* [n] of particle i+1; NaN without flow QC */
     int net_Ly, net_Lx; /* of flows and cellprob: the image's, or the network's without resample */
-    float *flows;       /* [2][net_Ly][net_Lx] y then x, 5.0 is one pixel per step */
+    float *flows;       /* [2][net_Ly][net_Lx] y then x, 5.0 is one pixel per step; NULL unless
+                         * options.flows asks for it, cellprob too */
     float *cellprob;    /* [net_Ly][net_Lx] logit */
     int style_length;
     float *style;          /* [style_length], unit length */
@@ -172,9 +174,9 @@ typedef struct {
  * too much, and what one diameter leaves out is lost. */
 lp_segment_options lp_diameters_defaults(void);
 
-/* lp_segment at each of diameters [n] (px, n >= 1; options->diameter is not used), with one
- * normalisation and one queue of tiles; on_tiles counts the tiles of all. On success out->layers is
- * the caller's. */
+/* lp_segment at each of diameters [n] (px, n >= 1; options->diameter and flows are not used), with
+ * one normalisation and one queue of tiles; on_tiles counts the tiles of all. On success
+ * out->layers is the caller's. */
 lp_status lp_segment_diameters(lp_session *s, const float *image, int nchan, int Ly, int Lx,
                                const lp_segment_options *options, const double *diameters, int n,
                                lp_diameters_result *out, lp_err *err);

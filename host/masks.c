@@ -12,8 +12,9 @@
 #include "kernels/follow.h"
 #include "kernels/label.h"
 #include "kernels/relabel.h"
+#include "kernels/relabel_compat.h"
+#include "kernels/seed_order.h"
 #include "kernels/seeds.h"
-#include "seed_order.h"
 
 /* Labels and what is known of each. Arrays have n + 1 elements; n only falls. */
 typedef struct {
@@ -140,7 +141,7 @@ static lp_status find_masks(work *w, const float *flows, const float *cellprob,
     w->order = get(n, sizeof *w->order, "masks", &st, err);
     if (st) goto done;
     lp_seeds_find_cpu(seeds, w->n, h, Ly, Lx);
-    if (o->compat_cellpose3) lp_seed_order_cellpose3(seeds, w->n);
+    if (o->compat_cellpose3) lp_seed_order_ref(seeds, w->n);
     lp_seeds_grow_cpu(m, h, seeds, w->n, Ly, Lx);
     lap(o, LP_MASKS_SEEDS, &t0);
 
@@ -194,20 +195,17 @@ static lp_status resize(work *w, int Ly, int Lx, lp_err *err)
     return LP_OK;
 }
 
-/* Needs fresh info. compat: the k-th label present (the first one, normally 0, left out) is
- * taken for label k, as np.unique(...)[1][1:] does in Cellpose. */
+/* Needs fresh info. */
 static void remove_small(work *w, int min_size, int compat)
 {
-    int64_t k = -1;
     uint32_t l;
 
-    keep_all(w);
-    for (l = 0; l <= w->n && min_size > 0; l++) {
-        if (!w->info[l].count) continue;
-        k++;
-        if (w->info[l].count >= (uint32_t)min_size) continue;
-        if (!compat) w->map[l] = 0;
-        if (compat && k > 0) w->map[k] = 0;
+    if (min_size > 0 && compat) {
+        lp_relabel_miscount_ref(w->map, w->info, w->n, (uint32_t)min_size);
+    } else {
+        keep_all(w);
+        for (l = 0; l <= w->n && min_size > 0; l++)
+            if (w->info[l].count < (uint32_t)min_size) w->map[l] = 0;
     }
     if (min_size > 0 || !compat) renumber(w);
 }
@@ -216,7 +214,6 @@ static lp_status fill(work *w, const lp_masks_options *o, lp_err *err)
 {
     int compat = o->compat_cellpose3;
     lp_status st = LP_OK;
-    uint32_t l, rank = 0;
     void *scratch;
 
     refresh_info(w);
@@ -225,9 +222,8 @@ static lp_status fill(work *w, const lp_masks_options *o, lp_err *err)
     if (st) return st;
     lp_fill_holes_ref(w->img.data, w->info, w->n, w->img.Lx, compat, scratch);
     free(scratch);
-    for (l = 1; l <= w->n; l++) w->map[l] = w->info[l].count ? ++rank : 0;
-    w->map[0] = 0;
-    apply_map(w, rank);
+    keep_all(w);
+    apply_map(w, lp_relabel_rank_ref(w->map, w->n, w->info));
     refresh_info(w);
     remove_small(w, o->min_size, compat);
     return LP_OK;
@@ -236,17 +232,15 @@ static lp_status fill(work *w, const lp_masks_options *o, lp_err *err)
 static void drop_edges(work *w)
 {
     int Ly = w->img.Ly, Lx = w->img.Lx;
-    uint32_t l, n = 0;
+    uint32_t l;
 
     refresh_info(w);
-    w->map[0] = 0;
     for (l = 1; l <= w->n; l++) {
         const lp_label_info *f = w->info + l;
-        int edge = f->y0 == 0 || f->x0 == 0 || f->y1 == Ly || f->x1 == Lx;
 
-        w->map[l] = f->count && !edge ? ++n : 0;
+        w->map[l] = !(f->y0 == 0 || f->x0 == 0 || f->y1 == Ly || f->x1 == Lx);
     }
-    apply_map(w, n);
+    apply_map(w, lp_relabel_rank_ref(w->map, w->n, w->info));
 }
 
 lp_status lp_masks_check(int Ly, int Lx, const lp_masks_options *o, lp_err *err)

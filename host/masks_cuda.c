@@ -8,11 +8,14 @@
 #include "kernels/flow_error.h"
 #include "kernels/follow.h"
 #include "kernels/label.h"
+#include "kernels/relabel_compat.h"
+#include "kernels/seed_order.h"
 #include "kernels/seeds.h"
 
 /* What comes to the host. */
 typedef struct {
     uint32_t n;
+    uint32_t changed; /* lp_fill_holes_over_cuda */
     lp_diffuse_plan plan;
 } counts;
 
@@ -65,7 +68,7 @@ static void most_of(size_t *most, size_t bytes)
     if (bytes > *most) *most = bytes;
 }
 
-static arena lay_out(void *scratch, int Ly, int Lx, int out_Ly, int out_Lx)
+static arena lay_out(void *scratch, int Ly, int Lx, int out_Ly, int out_Lx, int compat)
 {
     const uint32_t most = lp_seeds_most_cuda(Ly, Lx);
     const size_t n = (size_t)most + 1, plane = (size_t)Ly * Lx * sizeof(uint32_t);
@@ -89,6 +92,7 @@ static arena lay_out(void *scratch, int Ly, int Lx, int out_Ly, int out_Lx)
     a.seeds = (uint64_t *)carve(&q, n * sizeof *a.seeds);
     a.seeds_rest = q;
     most_of(&step, (size_t)(q - p) + lp_seeds_scratch_cuda(Ly, Lx));
+    most_of(&step, (size_t)(q - p) + lp_seed_order_scratch_cuda(most));
     most_of(&step, lp_relabel_scratch_cuda(Ly, Lx));
     most_of(&step, lp_relabel_scratch_cuda(out_Ly, out_Lx));
     q = p;
@@ -97,14 +101,16 @@ static arena lay_out(void *scratch, int Ly, int Lx, int out_Ly, int out_Lx)
     most_of(&step, (size_t)(q - p) + lp_diffuse_scratch_cuda(most, Ly, Lx));
     most_of(&step, (size_t)(q - p) + lp_flow_error_scratch_cuda(most));
     most_of(&step, lp_fill_holes_scratch_cuda(most, out_Ly, out_Lx));
+    most_of(&step, lp_relabel_compat_scratch_cuda(most));
+    if (compat) most_of(&step, lp_fill_holes_over_scratch_cuda(most, out_Ly, out_Lx));
     carve(&p, step);
     a.bytes = (size_t)(p - (unsigned char *)scratch);
     return a;
 }
 
-size_t lp_masks_cuda_scratch(int Ly, int Lx, int out_Ly, int out_Lx)
+size_t lp_masks_cuda_scratch(int Ly, int Lx, int out_Ly, int out_Lx, int compat)
 {
-    return lay_out((void *)256, Ly, Lx, out_Ly, out_Lx).bytes;
+    return lay_out((void *)256, Ly, Lx, out_Ly, out_Lx, compat).bytes;
 }
 
 /* Queues the call unless an earlier one failed. */
@@ -139,21 +145,36 @@ static void add_times(const work *w)
         w->o->seconds[w->stage[i]] += w->mem->between(w->mem->user, i, i + 1);
 }
 
-/* Those that stay get 1, 2, ... in raster order; labels and tables follow. */
-static void renumber(work *w, lp_relabel_rule rule, int Ly, int Lx)
+/* labels and tables follow the map. */
+static void apply_map(work *w, int Ly, int Lx)
 {
     arena *a = &w->a;
     lp_label_info *info = a->info;
     double *error = a->error;
 
-    DO(w, lp_relabel_keep_cuda(a->map, a->info, a->error, w->n, rule, w->stream));
-    DO(w, lp_relabel_order_cuda(a->map, &a->counts->n, w->n, a->info, Ly, Lx, a->step, w->stream));
     DO(w, lp_relabel_move_cuda(a->info2, a->error2, a->info, a->error, a->map, w->n, w->stream));
     DO(w, lp_relabel_apply_cuda(w->labels, a->map, Ly, Lx, w->stream));
     a->info = a->info2;
     a->info2 = info;
     a->error = a->error2;
     a->error2 = error;
+}
+
+/* Those that the map keeps get 1, 2, ... in raster order. */
+static void in_raster_order(work *w, int Ly, int Lx)
+{
+    arena *a = &w->a;
+
+    DO(w, lp_relabel_order_cuda(a->map, &a->counts->n, w->n, a->info, Ly, Lx, a->step, w->stream));
+    apply_map(w, Ly, Lx);
+}
+
+static void renumber(work *w, lp_relabel_rule rule, int Ly, int Lx)
+{
+    arena *a = &w->a;
+
+    DO(w, lp_relabel_keep_cuda(a->map, a->info, a->error, w->n, rule, w->stream));
+    in_raster_order(w, Ly, Lx);
 }
 
 static lp_relabel_rule keep_all(void)
@@ -178,7 +199,10 @@ static void find_masks(work *w)
     DO(w, lp_seeds_list_cuda(a->seeds, &a->counts->n, a->h, Ly, Lx, a->seeds_rest, w->stream));
     get_counts(w, &c);
     w->n = c.n;
-    DO(w, lp_seeds_sort_cuda(a->seeds, w->n, Ly, Lx, a->seeds_rest, w->stream));
+    if (o->compat_cellpose3 && w->n < LP_SEED_ORDER_STABLE)
+        DO(w, lp_seed_order_cuda(a->seeds, w->n, a->seeds_rest, w->stream));
+    else
+        DO(w, lp_seeds_sort_cuda(a->seeds, w->n, Ly, Lx, a->seeds_rest, w->stream));
     DO(w, lp_seeds_grow_cuda(a->m, a->h, a->seeds, w->n, Ly, Lx, w->stream));
     lap(w, LP_MASKS_SEEDS);
 
@@ -232,6 +256,53 @@ static void fill(work *w)
     renumber(w, rule, Ly, Lx);
 }
 
+/* The two steps of compat_cellpose3 that fill has in another form. */
+static void remove_miscounted(work *w)
+{
+    arena *a = &w->a;
+
+    if (w->o->min_size <= 0) return;
+    DO(w, lp_relabel_miscount_cuda(a->map, a->info, w->n, (uint32_t)w->o->min_size, a->step,
+                                   w->stream));
+    in_raster_order(w, w->out_Ly, w->out_Lx);
+}
+
+static void keep_order(work *w, lp_relabel_rule rule)
+{
+    arena *a = &w->a;
+
+    DO(w, lp_relabel_keep_cuda(a->map, a->info, a->error, w->n, rule, w->stream));
+    DO(w, lp_relabel_rank_cuda(a->map, &a->counts->n, w->n, a->info, a->step, w->stream));
+    apply_map(w, w->out_Ly, w->out_Lx);
+}
+
+/* fill with Cellpose's defects: masks take pixels of others, so that their numbers and sizes change
+ * once more. */
+static void fill_compat(work *w)
+{
+    const int Ly = w->out_Ly, Lx = w->out_Lx;
+    lp_relabel_rule rule = keep_all();
+    arena *a = &w->a;
+    counts c;
+
+    DO(w, lp_relabel_info_cuda(a->info, w->n, w->labels, Ly, Lx, w->stream));
+    remove_miscounted(w);
+    do {
+        DO(w, lp_fill_holes_over_cuda(w->labels, &a->counts->changed, a->info, w->n, Ly, Lx,
+                                      a->step, w->stream));
+        get_counts(w, &c);
+    } while (c.changed);
+    DO(w, lp_fill_holes_over_end_cuda(w->labels, w->n, Ly, Lx, a->step, w->stream));
+    keep_order(w, rule);
+    DO(w, lp_relabel_info_cuda(a->info, w->n, w->labels, Ly, Lx, w->stream));
+    remove_miscounted(w);
+    if (!w->o->exclude_on_edges) return;
+    rule.no_edges = 1;
+    rule.Ly = Ly;
+    rule.Lx = Lx;
+    keep_order(w, rule);
+}
+
 lp_status lp_masks_cuda(const lp_device_mem *mem, const float *d_yf, int Ly, int Lx, int out_Ly,
                         int out_Lx, const lp_masks_options *o, uint32_t *d_labels,
                         lp_masks_tables *tables, void *d_scratch, lp_err *err)
@@ -254,9 +325,8 @@ lp_status lp_masks_cuda(const lp_device_mem *mem, const float *d_yf, int Ly, int
     if (out_Ly < 1 || out_Lx < 1 || out_Ly > LP_MAX_SIDE || out_Lx > LP_MAX_SIDE ||
         (int64_t)out_Ly * out_Lx > LP_MAX_PIXELS)
         return lp_fail(err, LP_EARG, "masks: image of %d x %d pixels", out_Ly, out_Lx);
-    if (o->compat_cellpose3) return lp_fail(err, LP_EARG, "masks: compat_cellpose3 is for the CPU");
     if (o->seconds) mem->mark(mem->user, 0);
-    w.a = lay_out(d_scratch, Ly, Lx, out_Ly, out_Lx);
+    w.a = lay_out(d_scratch, Ly, Lx, out_Ly, out_Lx, o->compat_cellpose3);
     w.labels = Ly == out_Ly && Lx == out_Lx ? d_labels : w.a.labels;
 
     find_masks(&w);
@@ -265,7 +335,10 @@ lp_status lp_masks_cuda(const lp_device_mem *mem, const float *d_yf, int Ly, int
         DO(&w, lp_label_resize_cuda(d_labels, w.labels, Ly, Lx, out_Ly, out_Lx, w.stream));
     w.labels = d_labels;
     lap(&w, LP_MASKS_RESIZE);
-    fill(&w);
+    if (o->compat_cellpose3)
+        fill_compat(&w);
+    else
+        fill(&w);
     get_counts(&w, &c);
     w.n = c.n;
     DO(&w, lp_flow_error_float_cuda(w.a.error_out, w.a.error, w.n, w.stream));

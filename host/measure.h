@@ -34,6 +34,14 @@ typedef struct {
     int touches_edge;  /* 1 where it has a pixel on the image's border */
 } lp_particle;
 
+/* A table that is made where the masks are: what lp_measure_particles gives. The caller says the
+ * image, which may be NULL, and frees particle with free(). */
+typedef struct {
+    const float *image; /* [Ly][Lx] original values, in host memory */
+    lp_particle *particle;
+    int64_t n;
+} lp_particle_table;
+
 /* Measures every label of lb, in ascending order of label; gaps are skipped.
  * image [Ly][Lx]: original values, may be NULL. cellprob [Ly][Lx]: logit, may be NULL.
  * flow_error [n_flow_error]: of label i+1, may be NULL.

@@ -85,7 +85,7 @@ lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double 
 }
 
 lp_status lp_merge_on(const lp_merge_stages *stages, void *device, const lp_layers *s,
-                      const lp_merge_options *options, lp_merge_table *t, lp_merged *out,
+                      const lp_merge_options *options, lp_particle_table *t, lp_merged *out,
                       lp_err *err)
 {
     lp_merge_options o = options ? *options : lp_merge_defaults();

@@ -47,7 +47,7 @@ lp_status lp_merge_levels(const lp_layers *s, const lp_merge_options *o, double 
 
 /* lp_merge with the stages of a device; also fills the table of *t, if it is not NULL. */
 lp_status lp_merge_on(const lp_merge_stages *stages, void *device, const lp_layers *s,
-                      const lp_merge_options *options, lp_merge_table *t, lp_merged *out,
+                      const lp_merge_options *options, lp_particle_table *t, lp_merged *out,
                       lp_err *err);
 
 /* The methods; w, opened by the caller, paints out->masks and finishes. */

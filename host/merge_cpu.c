@@ -207,7 +207,7 @@ static lp_status tops_cpu(lp_merge_work *w, uint32_t *top, lp_err *err)
     return LP_OK;
 }
 
-static lp_status measure_cpu(lp_merge_work *w, uint32_t n, lp_merge_table *t, lp_err *err)
+static lp_status measure_cpu(lp_merge_work *w, uint32_t n, lp_particle_table *t, lp_err *err)
 {
     lp_labels lb = {w->masks, w->s->Ly, w->s->Lx};
 

@@ -65,7 +65,7 @@ static lp_status finish_cuda(lp_merge_work *w, lp_err *err)
 }
 
 /* The labels are measured where they are; only the image goes there. */
-static lp_status measure_cuda(lp_merge_work *w, uint32_t n, lp_merge_table *t, lp_err *err)
+static lp_status measure_cuda(lp_merge_work *w, uint32_t n, lp_particle_table *t, lp_err *err)
 {
     int keep = w->held.n, Ly = w->s->Ly, Lx = w->s->Lx;
     float *d_image = NULL;

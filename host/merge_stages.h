@@ -22,14 +22,6 @@ typedef struct {
     double share;          /* of the weight that the pixels of an outline need more of */
 } lp_merge_groups;
 
-/* What lp_measure_particles makes of the merged masks, without a cellprob, flow errors or a
- * diameter (NaN). The table is the caller's, to free(). */
-typedef struct {
-    const float *image; /* [Ly][Lx] in host memory, or NULL */
-    lp_particle *particle;
-    int64_t n;
-} lp_merge_table;
-
 typedef struct {
     /* device: what this set runs on. masks [Ly][Lx], of any content; it and s must stay. The caller
      * ends with close, which takes NULL and clears the pointer. */
@@ -38,8 +30,9 @@ typedef struct {
     void (*close)(lp_merge_work **w);
     /* masks is complete. Once, the last. */
     lp_status (*finish)(lp_merge_work *w, lp_err *err);
-    /* After finish, of the n particles in masks: fills t's table. */
-    lp_status (*measure)(lp_merge_work *w, uint32_t n, lp_merge_table *t, lp_err *err);
+    /* After finish, of the n particles in masks: fills t's table, without a cellprob, flow errors
+     * or a diameter (NaN). */
+    lp_status (*measure)(lp_merge_work *w, uint32_t n, lp_particle_table *t, lp_err *err);
 
     /* scale, once each and in this order. group: lp_group_assign_ref. paint: the outlines, and of
      * those that are accepted (merge.h) the free part in masks as 1, 2, ..; id [g->n]: that number,

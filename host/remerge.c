@@ -61,7 +61,7 @@ lp_status lp_remerge(const char *path, const char *base, const lp_run_options *o
     seg.Lx = m.Lx;
     seg.diameter = NAN;
     if (how->keep_run) many.layers = r.layers;
-    if ((st = lp_results_write(base, r.image, r.page - 1, &im, &seg, &many, 0, o, res, err)))
+    if ((st = lp_results_write(base, r.image, r.page - 1, &im, &seg, NULL, &many, 0, o, res, err)))
         goto done;
     if ((st = record(base, &r, res, err))) lp_results_free(res);
 done:

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../kernels/resize.h"
 #include "done.h"
 #include "hdf5_lock.h"
 #include "overlay.h"
+#include "planes.h"
 #include "run_files.h"
 #include "stale.h"
 #include "write_coords.h"
@@ -62,21 +62,15 @@ lp_status lp_results_plane(const lp_image *im, const lp_segment_options *o, floa
     return LP_OK;
 }
 
-/* nchan planes at the image's size: in itself, or resized into *own. */
 static lp_status at_image_size(const float *in, int nchan, const lp_result *seg, float **own,
                                const float **out, lp_err *err)
 {
-    size_t bytes = (size_t)nchan * seg->Ly * seg->Lx * sizeof(float);
+    return lp_planes_at_size(in, nchan, seg->net_Ly, seg->net_Lx, seg->Ly, seg->Lx, own, out, err);
+}
 
-    *own = NULL;
-    if (!in || (seg->net_Ly == seg->Ly && seg->net_Lx == seg->Lx)) {
-        *out = in;
-        return LP_OK;
-    }
-    if (!(*own = malloc(bytes))) return lp_fail_mem(err, "flows", (double)bytes);
-    lp_resize_ref(*own, in, nchan, seg->net_Ly, seg->net_Lx, seg->Ly, seg->Lx);
-    *out = *own;
-    return LP_OK;
+int lp_results_need_flows(const lp_run_options *o)
+{
+    return o->save_flows || o->save_h5 || o->save_npy;
 }
 
 static lp_status write_overlay(const char *path, const float *plane, const lp_labels *masks,
@@ -222,8 +216,9 @@ void lp_results_take_merged(lp_particle *p, int64_t n, const lp_merged *m)
 }
 
 lp_status lp_results_write(const char *base, const char *image, int page, const lp_image *im,
-                           const lp_result *seg, const lp_results_merged *many, double read,
-                           const lp_run_options *o, lp_results *out, lp_err *err)
+                           const lp_result *seg, lp_particle_table *table,
+                           const lp_results_merged *many, double read, const lp_run_options *o,
+                           lp_results *out, lp_err *err)
 {
     lp_labels masks = {.data = seg->masks, .Ly = seg->Ly, .Lx = seg->Lx};
     lp_results res = {
@@ -237,12 +232,11 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
 
     if ((st = lp_done_forget(base, err))) goto done;
     if ((st = lp_results_plane(im, &o->segment, &mean, &plane, err))) goto done;
-    if ((st = at_image_size(seg->cellprob, 1, seg, &own_prob, &cellprob, err))) goto done;
-    if (many && many->table) {
-        res.particle = many->table->particle;
-        res.n = many->table->n;
-        many->table->particle = NULL;
-    } else if ((st = lp_measure_particles(&masks, plane, cellprob, seg->flow_error, seg->n,
+    if (table) {
+        res.particle = table->particle;
+        res.n = table->n;
+        table->particle = NULL;
+    } else if ((st = lp_measure_particles(&masks, plane, NULL, seg->flow_error, seg->n,
                                           seg->diameter, &res.particle, &res.n, err))) {
         goto done;
     }
@@ -266,8 +260,9 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
     if (many) {
         WRITE(many->layers, LP_RUN_ENDING,
               write_h5(path, image, page, &masks, NULL, NULL, many->layers, &res, o, err));
-    } else if (o->save_flows || o->save_h5 || o->save_npy) {
+    } else if (lp_results_need_flows(o)) {
         if ((st = at_image_size(seg->flows, 2, seg, &own_flows, &flows, err))) goto done;
+        if ((st = at_image_size(seg->cellprob, 1, seg, &own_prob, &cellprob, err))) goto done;
         WRITE(o->save_flows, "_flows_cp_masks.tif",
               lp_write_flows_rgb(path, flows, seg->Ly, seg->Lx, err));
         WRITE(o->save_flows, "_dP_cp_masks.tif",
@@ -275,8 +270,7 @@ lp_status lp_results_write(const char *base, const char *image, int page, const 
         WRITE(o->save_h5, LP_RUN_ENDING,
               write_h5(path, image, page, &masks, flows, cellprob, NULL, &res, o, err));
     }
-    WRITE(o->save_npy, "_seg.npy",
-          write_seg(path, image, &masks, flows, many ? NULL : cellprob, &res, o, err));
+    WRITE(o->save_npy, "_seg.npy", write_seg(path, image, &masks, flows, cellprob, &res, o, err));
     WRITE(o->save_overlay && plane, "_overlay.png",
           write_overlay(path, plane, &masks, &res, o, err));
     /* Last: who finds the table finds the rest. */

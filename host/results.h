@@ -26,18 +26,22 @@ typedef struct {
 typedef struct {
     const lp_layers *layers; /* kept in _lipopose.h5; NULL: that file is not written */
     const lp_merged *merged;
-    const char *run;       /* the saved run that they are from, which stays; NULL: a new one */
-    lp_merge_table *table; /* of lp_results_plane, is taken over; NULL: not measured yet */
+    const char *run; /* the saved run that they are from, which stays; NULL: a new one */
 } lp_results_merged;
 
 /* Measures and writes what o asks for under base + "_cp_masks.tif" and so on; every file appears
  * whole or not at all. An older record of base (done.h) goes first; the caller writes a new one.
- * What lies under base from before: stale.h and res->older. read: seconds that reading took. many:
- * NULL for a single diameter; else seg has neither flows nor cellprob. im without data: no
- * intensities, no pictures. *res is the caller's. */
+ * What lies under base from before: stale.h and res->older. table: the particles, measured with
+ * lp_results_plane, which are taken over; NULL: they are measured here, without a cellprob. read:
+ * seconds that reading took. many: NULL for a single diameter, where seg has flows and cellprob if
+ * lp_results_need_flows; else it has neither. im without data: no intensities, no pictures. *res is
+ * the caller's. */
 lp_status lp_results_write(const char *base, const char *image, int page, const lp_image *im,
-                           const lp_result *seg, const lp_results_merged *many, double read,
-                           const lp_run_options *o, lp_results *res, lp_err *err);
+                           const lp_result *seg, lp_particle_table *table,
+                           const lp_results_merged *many, double read, const lp_run_options *o,
+                           lp_results *res, lp_err *err);
+/* Whether o asks for what flows and cellprob are needed for. */
+int lp_results_need_flows(const lp_run_options *o);
 void lp_results_free(lp_results *res);
 
 /* 1 where the median flow error of what was found is above LP_RESULTS_NOISE: noise, or particles

@@ -75,7 +75,7 @@ static void say_choice(lp_running *r, const char *path, int page, int npages,
 
 /* The image at all diameters, merged and measured: *seg has masks and times. */
 static lp_status segment_all(lp_run_worker *w, const lp_image *im, const lp_segment_options *so,
-                             lp_result *seg, lp_diameters_result *found, lp_merge_table *table,
+                             lp_result *seg, lp_diameters_result *found, lp_particle_table *table,
                              lp_merged *merged, lp_err *err)
 {
     const lp_run_options *o = w->r->o;
@@ -100,6 +100,21 @@ static lp_status segment_all(lp_run_worker *w, const lp_image *im, const lp_segm
     seg->masks = merged->masks;
     merged->masks = NULL;
     return LP_OK;
+}
+
+/* The same at its one diameter. */
+static lp_status segment_one(lp_run_worker *w, const lp_image *im, lp_segment_options *so,
+                             lp_result *seg, lp_particle_table *table, lp_err *err)
+{
+    float *own = NULL;
+    lp_status st = lp_results_plane(im, so, &own, &table->image, err);
+
+    so->flows = lp_results_need_flows(w->r->o);
+    if (!st)
+        st = lp_session_segment(w->session, im->data, im->nchan, im->Ly, im->Lx, so, seg, table,
+                                err);
+    free(own);
+    return st;
 }
 
 /* What is left to do of an image. */
@@ -141,7 +156,7 @@ static rest try_image(lp_run_worker *w, const lp_run_task *t, const char *base, 
     lp_results res = {0};
     lp_diameters_result found = {0};
     lp_merged merged = {0};
-    lp_merge_table table = {0};
+    lp_particle_table table = {0};
     lp_results_merged merge;
     lp_done_input input = lp_done_look(x->path); /* what changes after this is done again */
     double start = omp_get_wtime(), read;
@@ -160,16 +175,15 @@ static rest try_image(lp_run_worker *w, const lp_run_task *t, const char *base, 
     if (st) goto done;
     read = omp_get_wtime() - start;
     if (r->o->pixel_nm > 0) im.pixel_nm = r->o->pixel_nm;
-    st = lp_run_many(r->o)
-             ? segment_all(w, &im, &so, &seg, &found, &table, &merged, &err)
-             : lp_segment(w->session, im.data, im.nchan, im.Ly, im.Lx, &so, &seg, &err);
+    st = lp_run_many(r->o) ? segment_all(w, &im, &so, &seg, &found, &table, &merged, &err)
+                           : segment_one(w, &im, &so, &seg, &table, &err);
     if (st == LP_EIO && must_leave(w, &err)) left = ELSEWHERE;
     if (st) goto done;
     warn(r, x->path, &im, &seg);
     if (r->o->auto_diameters) say_choice(r, x->path, t->page, t->npages, &found);
-    merge = (lp_results_merged){.layers = found.layers, .merged = &merged, .table = &table};
-    if ((st = lp_results_write(base, x->path, t->page, &im, &seg, lp_run_many(r->o) ? &merge : NULL,
-                               read, r->o, &res, &err)))
+    merge = (lp_results_merged){.layers = found.layers, .merged = &merged};
+    if ((st = lp_results_write(base, x->path, t->page, &im, &seg, &table,
+                               lp_run_many(r->o) ? &merge : NULL, read, r->o, &res, &err)))
         goto done;
     if (!(line = lp_run_record(r, t, &input, start, &res, &found, NULL))) {
         st = lp_fail_mem(&err, "record", 1000);

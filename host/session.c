@@ -1,7 +1,7 @@
-/* session - the public API: a model on a device, and one image at a time through it
- * (Cellpose models.py: CellposeModel.eval, SizeModel.eval). */
+/* session - a model on a device, and the steps of one image through it. */
 #include <math.h>
 #include <omp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +12,30 @@
 #include "machine.h"
 #include "net.h"
 #include "normalize.h"
-#include "session_state.h"
+#include "session.h"
 
 const char *const lp_stage_names[LP_T_NSTAGES] = {"normalize", "resize",  "net", "follow", "seeds",
                                                   "label",     "diffuse", "qc",  "fill",   "size"};
+
+/* What sessions on the same network share. */
+typedef struct {
+    atomic_int users;
+    const lp_backend *be;
+    lp_backend_options open;
+    lp_device *dev; /* on which the network was made */
+    lp_net *net;
+    lp_net_batch *batch; /* of all of them; NULL: each has its own */
+    int nchan, style_length, threads;
+    double diam_mean, diam_labels, diam_range[2];
+    lp_size_model *size; /* NULL where the model has none */
+    char text[256];
+} lp_session_shared;
+
+struct lp_session {
+    lp_session_shared *s;
+    lp_device *dev; /* its own */
+    double pixels;  /* of tiles in shared batches, not yet told by lp_session_times */
+};
 
 const char *lp_version(void)
 {
@@ -155,6 +175,11 @@ int lp_session_has_size_model(const lp_session *s)
     return s->s->size != NULL;
 }
 
+const lp_size_model *lp_session_size_model(const lp_session *s)
+{
+    return s->s->size;
+}
+
 static lp_status check(const lp_session *s, const float *image, int nchan, int Ly, int Lx,
                        const lp_segment_options *o, lp_err *err)
 {
@@ -290,26 +315,6 @@ static void add_times(double *seconds, const double *t)
     seconds[LP_T_FILL] += t[LP_MASKS_RESIZE] + t[LP_MASKS_FILL];
 }
 
-/* Flows, cellprob and style to host memory. */
-static lp_status fetch(lp_session *s, const lp_net_context *c, const lp_net_output *net,
-                       lp_result *r, lp_err *err)
-{
-    size_t plane = (size_t)net->Ly * net->Lx * sizeof(float);
-    lp_status st;
-
-    r->net_Ly = net->Ly;
-    r->net_Lx = net->Lx;
-    r->flows = malloc(2 * plane);
-    r->cellprob = malloc(plane);
-    r->style = malloc((size_t)s->s->style_length * sizeof *r->style);
-    if (!r->flows || !r->cellprob || !r->style)
-        return lp_fail_mem(err, "flows", 3.0 * (double)plane);
-    r->style_length = s->s->style_length;
-    if ((st = lp_net_style(c, net, r->style, err))) return st;
-    if ((st = s->s->be->get(s->dev, r->flows, net->yf, 0, 2 * plane, err))) return st;
-    return s->s->be->get(s->dev, r->cellprob, net->yf, 2 * plane, plane, err);
-}
-
 static lp_masks_options masks_options(const lp_session *s, const lp_segment_options *o,
                                       double diameter, double *seconds)
 {
@@ -327,13 +332,14 @@ static lp_masks_options masks_options(const lp_session *s, const lp_segment_opti
 }
 
 lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
-                           const lp_segment_options *o, lp_result *r, lp_err *err)
+                           const lp_segment_options *o, lp_result *r, lp_particle_table *t,
+                           lp_err *err)
 {
     double seconds[LP_MASKS_NSTAGES] = {0};
     lp_masks_options m = masks_options(s, o, r->diameter, seconds);
+    lp_masks_input in = {net->yf, net->Ly, net->Lx, Ly, Lx, r->diameter, &m};
     lp_labels masks = {0};
-    lp_status st = s->s->be->masks(s->dev, net->yf, net->Ly, net->Lx, Ly, Lx, &m, &masks,
-                                   &r->flow_error, &r->n, err);
+    lp_status st = s->s->be->masks(s->dev, &in, &masks, &r->flow_error, &r->n, t, err);
 
     if (st) return st;
     add_times(r->seconds, seconds);
@@ -350,15 +356,15 @@ lp_status lp_session_layer(lp_session *s, const lp_net_output *net, int Ly, int 
 {
     double t[LP_MASKS_NSTAGES] = {0};
     lp_masks_options m = masks_options(s, o, diameter, t);
-    lp_status st =
-        s->s->be->layer(s->dev, net->yf, net->Ly, net->Lx, Ly, Lx, &m, diameter, layer, err);
+    lp_masks_input in = {net->yf, net->Ly, net->Lx, Ly, Lx, diameter, &m};
+    lp_status st = s->s->be->layer(s->dev, &in, layer, err);
 
     if (!st) add_times(seconds, t);
     return st;
 }
 
 lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const lp_merge_options *o,
-                           lp_merge_table *t, lp_merged *out, lp_err *err)
+                           lp_particle_table *t, lp_merged *out, lp_err *err)
 {
     return s->s->be->merge(s->dev, layers, o, t, out, err);
 }
@@ -386,45 +392,4 @@ int lp_session_enter(const lp_session *s)
 void lp_session_release(lp_session *s, lp_buf **img)
 {
     s->s->be->buf_free(s->dev, img);
-}
-
-lp_status lp_segment(lp_session *s, const float *image, int nchan, int Ly, int Lx,
-                     const lp_segment_options *o, lp_result *out, lp_err *err)
-{
-    int before = lp_session_enter(s);
-    lp_net_context c = lp_session_net(s, o);
-    lp_result r = {.diameter = o->diameter};
-    lp_net_output net = {0};
-    lp_net_options no;
-    lp_buf *img = NULL;
-    lp_status st;
-
-    if ((st = lp_session_prepare(s, image, nchan, Ly, Lx, o, &img, &r, err))) goto done;
-    if (o->diameter == 0 && (st = lp_session_size(s, img, Ly, Lx, o, &r, err))) goto done;
-    if ((st = lp_session_times(s, -1, r.seconds, err))) goto done;
-    no = lp_session_net_options(s, o, r.diameter);
-    if ((st = lp_net_run(&c, img, Ly, Lx, &no, &net, err))) goto done;
-    lp_session_release(s, &img);
-    if ((st = lp_session_masks(s, &net, Ly, Lx, o, &r, err))) goto done;
-    if ((st = fetch(s, &c, &net, &r, err))) goto done;
-    if ((st = lp_session_times(s, 1, r.seconds, err))) goto done;
-    *out = r;
-    memset(&r, 0, sizeof r);
-done:
-    lp_session_release(s, &img);
-    lp_net_output_free(c.be, c.dev, &net);
-    lp_result_free(&r);
-    omp_set_num_threads(before);
-    return st;
-}
-
-void lp_result_free(lp_result *r)
-{
-    if (!r) return;
-    free(r->masks);
-    free(r->flow_error);
-    free(r->flows);
-    free(r->cellprob);
-    free(r->style);
-    memset(r, 0, sizeof *r);
 }

@@ -23,15 +23,25 @@ lp_net_context lp_session_net(lp_session *s, const lp_segment_options *o);
 lp_net_options lp_session_net_options(const lp_session *s, const lp_segment_options *o,
                                       double diameter);
 
-/* Network output at r->diameter -> masks, n, flow_error, Ly and Lx of *r; adds to its seconds. Not
- * changed: *net. On failure *r is to be freed like on success. Several threads may run it side by
- * side, each on an output of its own. */
+/* NULL where the model cannot estimate a diameter. */
+const lp_size_model *lp_session_size_model(const lp_session *s);
+
+/* lp_segment, which measures what it finds where the masks are made: t, which may be NULL, has the
+ * image to measure. */
+lp_status lp_session_segment(lp_session *s, const float *image, int nchan, int Ly, int Lx,
+                             const lp_segment_options *o, lp_result *out, lp_particle_table *t,
+                             lp_err *err);
+
+/* Network output at r->diameter -> masks, n, flow_error, Ly and Lx of *r, and t's table, if t is
+ * not NULL; adds to r's seconds. Not changed: *net. On failure *r is to be freed like on success.
+ * Several threads may run it side by side, each on an output of its own. */
 lp_status lp_session_masks(lp_session *s, const lp_net_output *net, int Ly, int Lx,
-                           const lp_segment_options *o, lp_result *r, lp_err *err);
+                           const lp_segment_options *o, lp_result *r, lp_particle_table *t,
+                           lp_err *err);
 
 /* lp_merge_on where the session runs. */
 lp_status lp_session_merge(const lp_session *s, const lp_layers *layers, const lp_merge_options *o,
-                           lp_merge_table *t, lp_merged *out, lp_err *err);
+                           lp_particle_table *t, lp_merged *out, lp_err *err);
 
 /* Adds the device's times of the network and of rescaling so far, times sign, to seconds
  * [LP_T_NSTAGES]: -1 before and 1 after what is to be measured. Waits for the device. Of batches

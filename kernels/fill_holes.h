@@ -30,4 +30,14 @@ size_t lp_fill_holes_scratch_cuda(uint32_t n, int Ly, int Lx);
 int lp_fill_holes_cuda(uint32_t *d_labels, const lp_label_info *d_info, uint32_t n, int Ly, int Lx,
                        void *d_scratch, lp_stream stream);
 
+/* compat 1 on the device, the same bits, in rounds: over, read *d_changed, until that is 0; then
+ * over_end. Between them labels are marked and of no other use. Mostly one round, one more for
+ * every level of masks that take pixels of masks inside them, at most n + 1. scratch: 8 bytes per
+ * pixel more, kept between the calls. */
+size_t lp_fill_holes_over_scratch_cuda(uint32_t n, int Ly, int Lx);
+int lp_fill_holes_over_cuda(uint32_t *d_labels, uint32_t *d_changed, const lp_label_info *d_info,
+                            uint32_t n, int Ly, int Lx, void *d_scratch, lp_stream stream);
+int lp_fill_holes_over_end_cuda(uint32_t *d_labels, uint32_t n, int Ly, int Lx, void *d_scratch,
+                                lp_stream stream);
+
 #endif

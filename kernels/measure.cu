@@ -1,12 +1,13 @@
 /* measure - sums over the runs of each particle, and its boundary crossings pixel by pixel. */
 #include "util.cuh"
 
+#include "warp.cuh"
+
 extern "C" {
 #include "measure.h"
 }
 
 static const int THREADS = 256, WARPS = THREADS / 32;
-static const unsigned ALL = 0xffffffffu;
 
 static __device__ int64_t tri(int64_t n)
 {
@@ -21,7 +22,7 @@ static __device__ int64_t warp_sum(int64_t v)
 {
     int k;
 
-    for (k = 16; k; k /= 2) v += (int64_t)__shfl_xor_sync(ALL, (unsigned long long)v, k);
+    for (k = 16; k; k /= 2) v += (int64_t)__shfl_xor_sync(LP_ALL_LANES, (unsigned long long)v, k);
     return v;
 }
 
@@ -55,8 +56,8 @@ static __global__ void moments(lp_measure_sums *s, lp_runs r)
         a.sxx += n * dx * dx + 2 * dx * tri(n) + pyr(n);
     }
     for (k = 16; k; k /= 2) {
-        x0 = min(x0, __shfl_xor_sync(ALL, x0, k));
-        x1 = max(x1, __shfl_xor_sync(ALL, x1, k));
+        x0 = min(x0, __shfl_xor_sync(LP_ALL_LANES, x0, k));
+        x1 = max(x1, __shfl_xor_sync(LP_ALL_LANES, x1, k));
     }
     a.area = warp_sum(a.area);
     a.sy = warp_sum(a.sy);
@@ -122,17 +123,16 @@ static __global__ void run_sums(double *sum, const lp_run *run, uint64_t n_runs,
     sum[n_runs + i] = b;
 }
 
+/* One warp per particle. */
 static __global__ void add_sums(lp_measure_sums *s, lp_runs r, const double *sum, uint64_t n_runs)
 {
-    int64_t l = (int64_t)blockIdx.x * THREADS + threadIdx.x;
-    double a = 0, b = 0;
-    uint64_t i;
+    const int64_t l = (int64_t)blockIdx.x * WARPS + (threadIdx.x >> 5);
 
-    if (l >= r.n) return;
-    for (i = r.first[l]; i < r.first[l + 1]; i++) {
-        a += sum[i];
-        b += sum[n_runs + i];
-    }
+    if (l >= r.n) return; /* the whole warp */
+    const double a = lp_warp_sum_in_order(sum, r.first[l], r.first[l + 1]);
+    const double b = lp_warp_sum_in_order(sum + n_runs, r.first[l], r.first[l + 1]);
+
+    if ((threadIdx.x & 31) != 0) return;
     s[l].intensity = a;
     s[l].cellprob = b;
 }
@@ -152,6 +152,5 @@ int lp_measure_cuda(lp_measure_sums *d_s, const lp_runs *r, uint64_t n_runs,
     if ((rc = LP_LAUNCH(run_sums, lp_blocks((int64_t)n_runs, THREADS), THREADS, 0, stream, d_sum,
                         r->run, n_runs, d_image, d_cellprob, Lx)))
         return rc;
-    return LP_LAUNCH(add_sums, lp_blocks(r->n, THREADS), THREADS, 0, stream, d_s, *r, d_sum,
-                     n_runs);
+    return LP_LAUNCH(add_sums, lp_blocks(r->n, WARPS), THREADS, 0, stream, d_s, *r, d_sum, n_runs);
 }

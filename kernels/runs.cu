@@ -7,6 +7,7 @@ extern "C" {
 }
 
 #include "row_runs.cuh"
+#include "warp.cuh"
 
 #include <math.h>
 
@@ -154,9 +155,9 @@ static __global__ void boxes(lp_runs_box *box, lp_runs r)
         area += (unsigned)(u.x1 - u.x0);
     }
     for (k = 16; k; k /= 2) {
-        x0 = min(x0, __shfl_xor_sync(0xffffffffu, x0, k));
-        x1 = max(x1, __shfl_xor_sync(0xffffffffu, x1, k));
-        area += __shfl_xor_sync(0xffffffffu, area, k);
+        x0 = min(x0, __shfl_xor_sync(LP_ALL_LANES, x0, k));
+        x1 = max(x1, __shfl_xor_sync(LP_ALL_LANES, x1, k));
+        area += __shfl_xor_sync(LP_ALL_LANES, area, k);
     }
     if (lane == 0) {
         lp_runs_box b = {0, 0, 0, 0, 0};
@@ -193,18 +194,19 @@ static __global__ void run_sums(double *sum, const lp_run *run, uint64_t n_runs,
     sum[i] = s;
 }
 
+/* One warp per mask. */
 static __global__ void means(float *mean, lp_runs r, const double *sum)
 {
-    int64_t l = (int64_t)blockIdx.x * THREADS + threadIdx.x, n = 0;
-    double s = 0;
-    uint64_t i;
+    const int64_t l = (int64_t)blockIdx.x * WARPS + (threadIdx.x >> 5);
+    unsigned long long n = 0;
 
-    if (l >= r.n) return;
-    for (i = r.first[l]; i < r.first[l + 1]; i++) {
-        s += sum[i];
-        n += r.run[i].x1 - r.run[i].x0;
-    }
-    mean[l] = n ? (float)(s / (double)n) : NAN;
+    if (l >= r.n) return; /* the whole warp */
+    for (uint64_t i = r.first[l] + (threadIdx.x & 31); i < r.first[l + 1]; i += 32)
+        n += (unsigned)(r.run[i].x1 - r.run[i].x0);
+    for (int k = 16; k; k /= 2) n += __shfl_xor_sync(LP_ALL_LANES, n, k);
+    const double s = lp_warp_sum_in_order(sum, r.first[l], r.first[l + 1]);
+
+    if ((threadIdx.x & 31) == 0) mean[l] = n ? (float)(s / (double)n) : NAN;
 }
 
 int lp_runs_mean_cuda(float *d_mean, const lp_runs *r, uint64_t n_runs, const float *d_plane,
@@ -216,6 +218,6 @@ int lp_runs_mean_cuda(float *d_mean, const lp_runs *r, uint64_t n_runs, const fl
     if (n_runs && (rc = LP_LAUNCH(run_sums, lp_blocks((int64_t)n_runs, THREADS), THREADS, 0, stream,
                                   d_sum, (const lp_run *)r->run, n_runs, d_plane, Lx)))
         return rc;
-    return LP_LAUNCH(means, lp_blocks(r->n, THREADS), THREADS, 0, stream, d_mean, *r,
+    return LP_LAUNCH(means, lp_blocks(r->n, WARPS), THREADS, 0, stream, d_mean, *r,
                      (const double *)d_sum);
 }

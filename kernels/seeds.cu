@@ -1,8 +1,9 @@
 /* seeds - on the device: histogram, peaks in order, basins.
  *
  * Peaks are found in any order and listed in that of their pixels (a bit per pixel, and how
- * many bits come before); a stable sort by count does the rest. Where basins overlap the later seed
- * has the pixel: the larger number, by atomicMax. */
+ * many bits come before); a stable sort by count does the rest, or one block where they are few:
+ * the sort has a dozen launches, each longer than its work would be. Where basins overlap the later
+ * seed has the pixel: the larger number, by atomicMax. */
 #include "util.cuh"
 
 #include "warp.cuh"
@@ -14,6 +15,8 @@ extern "C" {
 }
 
 #define THREADS 256
+#define FEW 4096 /* seeds that one block sorts, in shared memory */
+#define FEW_THREADS 1024
 #define REACH 5 /* rounds of dilation */
 #define SIDE (2 * REACH + 1)
 
@@ -166,6 +169,39 @@ static __global__ void __launch_bounds__(THREADS)
     if (k < n) seeds[k] = count[k] << 32 | pixel[k];
 }
 
+/* Bitonic, padded to `room`, a power of 2. No two are equal. */
+static __global__ void __launch_bounds__(FEW_THREADS)
+    seeds_sort_few(uint64_t *seeds, int n, int room)
+{
+    LP_SHARED(uint64_t, s);
+
+    for (int i = (int)threadIdx.x; i < room; i += (int)blockDim.x)
+        s[i] = i < n ? seeds[i] : UINT64_MAX;
+    for (int k = 2; k <= room; k *= 2)
+        for (int j = k / 2; j; j /= 2) {
+            __syncthreads();
+            for (int i = (int)threadIdx.x; i < room / 2; i += (int)blockDim.x) {
+                const int a = 2 * i - (i & (j - 1)), b = a + j;
+                const uint64_t u = s[a], v = s[b];
+
+                if ((u > v) != !(a & k)) continue;
+                s[a] = v;
+                s[b] = u;
+            }
+        }
+    __syncthreads();
+    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) seeds[i] = s[i];
+}
+
+static int sort_few(uint64_t *d_seeds, uint32_t n, lp_stream stream)
+{
+    int room = 64;
+
+    while ((uint32_t)room < n) room *= 2;
+    return LP_LAUNCH(seeds_sort_few, 1, room / 2 < FEW_THREADS ? room / 2 : FEW_THREADS,
+                     (size_t)room * sizeof *d_seeds, stream, d_seeds, (int)n, room);
+}
+
 int lp_seeds_sort_cuda(uint64_t *d_seeds, uint32_t n, int Ly, int Lx, void *d_scratch,
                        lp_stream stream)
 {
@@ -174,6 +210,7 @@ int lp_seeds_sort_cuda(uint64_t *d_seeds, uint32_t n, int Ly, int Lx, void *d_sc
     int bits = 1, e;
 
     if (n < 2) return 0;
+    if (n <= FEW) return sort_few(d_seeds, n, stream);
     while (most >> bits) bits++;
     if ((e = LP_LAUNCH(seeds_split, lp_blocks(n, THREADS), THREADS, 0, stream, a.count, a.pixel,
                        d_seeds, n)))

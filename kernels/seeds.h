@@ -2,7 +2,7 @@
  *
  * Cellpose pads the histogram by 20; nothing ends in the padding, so windows are
  * simply cut at the image border here. Seeds are sorted by count, then by pixel
- * index (Cellpose's order of equal counts: host/seed_order.h); where the basins of two
+ * index (Cellpose's order of equal counts: seed_order.h); where the basins of two
  * seeds overlap, the later seed has the pixel. */
 #ifndef LP_SEEDS_H
 #define LP_SEEDS_H

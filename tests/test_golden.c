@@ -141,7 +141,7 @@ static void against_cellpose(const char *csv, const char *model, kind want)
         o.diameter = diameter;
         o.compat_cellpose3 = 1;
         set_options(&o, opts);
-        /* Two seeds whose counts are equal here (host/seed_order.h); the rounding of another CPU
+        /* Two seeds whose counts are equal here (kernels/seed_order.h); the rounding of another CPU
          * may make them differ, and then there are 45 masks instead of 44. */
         is_tie = !strcmp(name, "36de69b2c0") && !strcmp(opts, "flow0_cellprob-1");
         segment(s, name, &o, &r);

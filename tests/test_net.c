@@ -52,6 +52,7 @@ static void image_is_cellpose(const char *golden, const char *model, const char 
     file = lp_test_data(path);
     assert_non_null(file);
     o.diameter = diameter;
+    o.flows = 1;
     if (lp_read_image(file, 0, &im, &err)) fail_msg("%s", err.msg);
     if (lp_segment(s, im.data, im.nchan, im.Ly, im.Lx, &o, &r, &err)) fail_msg("%s", err.msg);
 

@@ -62,7 +62,8 @@ static void defaults(void **state)
     assert_true(o.bsize == 224 && o.tile_overlap == 0.1 && !o.augment && o.batch_size == 0);
     assert_true(o.resample == 1 && o.interp == 1 && o.niter == 0 && o.min_size == 15);
     assert_true(o.flow_threshold == 0.4 && o.cellprob_threshold == 0);
-    assert_true(o.max_size_fraction == 0.4 && !o.exclude_on_edges && !o.compat_cellpose3);
+    assert_true(o.max_size_fraction == 0.4 && !o.exclude_on_edges && !o.compat_cellpose3 &&
+                !o.flows);
     assert_true(!o.on_tiles && !o.invert && !o.tile_norm_blocksize);
     assert_string_equal(lp_version(), LP_VERSION);
 }
@@ -138,6 +139,7 @@ static void finds_cones(void **state)
     size_t i, inside = 0;
 
     (void)state;
+    o.flows = 1;
     assert_int_equal(lp_segment(s, img, 1, 200, 300, &o, &r, &err), LP_OK);
     assert_int_equal(r.n, n);
     assert_true(r.Ly == 200 && r.Lx == 300 && r.net_Ly == 200 && r.net_Lx == 300);
@@ -155,8 +157,10 @@ static void finds_cones(void **state)
 
     /* Without flow QC there are no errors, but the same particles. */
     o.flow_threshold = 0;
+    o.flows = 0;
     assert_int_equal(lp_segment(s, img, 1, 200, 300, &o, &r, &err), LP_OK);
     assert_int_equal(r.n, n);
+    assert_true(!r.flows && !r.cellprob && r.style && r.net_Ly == 200);
     assert_true(isnan(r.flow_error[0]));
     lp_result_free(&r);
     lp_session_close(&s);
@@ -276,6 +280,7 @@ static void same_bytes(void **state)
 
     (void)state;
     o.bsize = 128;
+    o.flows = 1;
     o.diameter = 25;
     for (i = 0; i < 3; i++) {
         lp_session *s = open_model(threads[i]);
@@ -312,6 +317,7 @@ static void *segment_thrice(void *arg)
     int k;
 
     for (k = 0; k < 3 && !j->st; k++) {
+        o.flows = 1;
         o.diameter = 30 - 4 * k; /* other tile sizes */
         j->st = lp_segment(j->s, j->img, 1, 150, 180, &o, &j->r[k], &err);
     }

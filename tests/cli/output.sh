@@ -57,6 +57,14 @@ fi
 
 # Standard output.
 seg 0 "plain" --savedir "$tmp/p" "$tmp/a.png" "$tmp/b.png" "$tmp/c.tif"
+
+# Flows and cellprob are only fetched where they are saved; the table has its means of them all the same.
+seg 0 "flows saved" --save_flows --save_h5 --savedir "$tmp/pf" "$tmp/a.png" "$tmp/c.tif"
+check "flows saved: the same table" cmp "$tmp/p/c_particles.csv" "$tmp/pf/c_particles.csv"
+seg 0 "no resample" --no_resample --savedir "$tmp/pn" "$tmp/c.tif"
+seg 0 "no resample, flows saved" --no_resample --save_npy --savedir "$tmp/pm" "$tmp/c.tif"
+check "no resample: the same table" cmp "$tmp/pn/c_particles.csv" "$tmp/pm/c_particles.csv"
+
 "$lp" segment --model "$model" --json --savedir "$tmp/p1" "$tmp/a.png" "$tmp/b.png" "$tmp/c.tif" 2>"$tmp/err" | head -c 10 >/dev/null
 check "closed pipe: results are complete" sh -c "sleep 0.2; cd '$tmp' && diff -r -x .lipopose p p1"
 if [ -e /dev/full ]; then

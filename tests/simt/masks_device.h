@@ -13,7 +13,7 @@ static uint32_t masks_device_same(const float *yf, int Ly, int Lx, int out_Ly, i
                                   const lp_masks_options *o)
 {
     const size_t out = (size_t)out_Ly * (size_t)out_Lx,
-                 bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx);
+                 bytes = lp_masks_cuda_scratch(Ly, Lx, out_Ly, out_Lx, o->compat_cellpose3);
     const size_t plane = (size_t)Ly * (size_t)Lx;
     uint32_t *labels = (uint32_t *)lp_guard_new(out), n, l;
     unsigned char *block = malloc(bytes + 512), *scratch;

@@ -218,8 +218,9 @@ static void layers_and_merge(void **state)
     static float image[HIGH * WIDE];
     lp_layers *all[2] = {NULL, NULL};
     lp_masks_options o = lp_masks_defaults();
-    lp_merge_table table;
+    lp_particle_table table, measured[2][LAYERS] = {{{0}}};
     lp_particle *p;
+    uint32_t found;
     lp_labels lb;
     int64_t n;
     int b, i, k;
@@ -241,6 +242,7 @@ static void layers_and_merge(void **state)
             uint32_t *labels = calloc(px, sizeof *labels);
             float *flows, *cellprob, *yf = malloc(3 * px * sizeof *yf);
             lp_buf *buf = new_buf(be, dev, 3 * px * sizeof *yf);
+            const lp_masks_input in = {buf, h, w, HIGH, WIDE, 15 + 5 * i, &o};
             lp_layer y = {0};
 
             assert_true(labels && yf);
@@ -253,9 +255,13 @@ static void layers_and_merge(void **state)
             free(flows);
             free(cellprob);
             assert_int_equal(be->put(dev, buf, yf, 3 * px * sizeof *yf, &err), LP_OK);
-            if (be->layer(dev, buf, h, w, HIGH, WIDE, &o, 15 + 5 * i, &y, &err))
-                fail_msg("%s", err.msg);
+            if (be->layer(dev, &in, &y, &err)) fail_msg("%s", err.msg);
             assert_int_equal(y.masks.n, 3);
+            measured[b][i].image = image;
+            if (be->masks(dev, &in, i ? NULL : &lb, NULL, &found, &measured[b][i], &err))
+                fail_msg("%s", err.msg);
+            if (!i) lp_labels_free(&lb);
+            assert_true(found == 3 && measured[b][i].n == 3);
             assert_int_equal(lp_layers_add_layer(all[b], &y, &err), LP_OK);
             be->buf_free(dev, &buf);
             free(yf);
@@ -266,7 +272,7 @@ static void layers_and_merge(void **state)
 
             mo.method = method[k];
             mo.threshold = 0;
-            table = (lp_merge_table){.image = image};
+            table = (lp_particle_table){.image = image};
             if (be->merge(dev, all[b], &mo, &table, &m[0], &err)) fail_msg("%s", err.msg);
             lb = (lp_labels){m[0].masks, HIGH, WIDE};
             assert_int_equal(lp_measure_particles(&lb, image, NULL, NULL, 0, NAN, &p, &n, &err),
@@ -287,6 +293,13 @@ static void layers_and_merge(void **state)
         be->close(&dev);
     }
     same_layers(all[0], all[1]);
+    for (i = 0; i < LAYERS; i++) {
+        assert_memory_equal(measured[0][i].particle, measured[1][i].particle, 3 * sizeof *p);
+        assert_true(measured[1][i].particle[0].mean_cellprob > 0);
+        assert_true(measured[1][i].particle[0].flow_error >= 0);
+        free(measured[0][i].particle);
+        free(measured[1][i].particle);
+    }
     assert_true(simt_device_memory_used() == 0);
     lp_layers_free(&all[0]);
     lp_layers_free(&all[1]);
@@ -313,6 +326,7 @@ static void session(void **state)
     lp_weights_free(&w);
     n = cone_image(img, 90, 130, 7);
     so.bsize = 96; /* more than one tile */
+    so.flows = 1;
     for (i = 0; i < 3; i++) {
         if (i) o.backend = "cuda";
         if (i == 2) o.precision = LP_PRECISION_AUTO;

@@ -95,8 +95,9 @@ static void *masks(void *arg)
 {
     lane *l = arg;
 
-    l->st =
-        cuda->masks(l->dev, l->yf, SIDE, SIDE, SIDE, SIDE, &l->o, &l->masks, NULL, &l->n, &l->err);
+    const lp_masks_input in = {l->yf, SIDE, SIDE, SIDE, SIDE, 30, &l->o};
+
+    l->st = cuda->masks(l->dev, &in, &l->masks, NULL, &l->n, NULL, &l->err);
     return NULL;
 }
 
@@ -104,7 +105,7 @@ static void *masks(void *arg)
 static void masks_wait(void **state)
 {
     const size_t n = SIDE * SIDE, bytes = 3 * n * sizeof(float),
-                 lane_bytes = lp_masks_cuda_scratch(SIDE, SIDE, SIDE, SIDE) + 4 * n;
+                 lane_bytes = lp_masks_cuda_scratch(SIDE, SIDE, SIDE, SIDE, 0) + 4 * n;
     float *yf = malloc(bytes);
     lane l[THREADS];
     pthread_t t[THREADS];
@@ -171,6 +172,7 @@ static void own_input(void **state)
     lp_device *dev = new_device(0);
     lp_buf *a = new_buf(dev, 3 * N * sizeof *yf), *b = new_buf(dev, 3 * N * sizeof *yf);
     lp_masks_options o = lp_masks_defaults();
+    const lp_masks_input in = {a, S, S, S, S, 30, &o};
     size_t before, after;
     lp_labels m;
     uint32_t n;
@@ -192,7 +194,7 @@ static void own_input(void **state)
     assert_int_equal(cuda->put(dev, b, other, 3 * N * sizeof *yf, &err), LP_OK);
     assert_true(simt_pending() == 2);
     simt_clock(&before);
-    assert_int_equal(cuda->masks(dev, a, S, S, S, S, &o, &m, NULL, &n, &err), LP_OK);
+    assert_int_equal(cuda->masks(dev, &in, &m, NULL, &n, NULL, &err), LP_OK);
     simt_clock(&after);
     assert_int_equal(n, 1);
     assert_true(simt_pending() == 1);

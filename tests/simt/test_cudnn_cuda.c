@@ -409,6 +409,7 @@ static void session(void **state)
         lp_session_options o = {.backend = "cuda", .precision = LP_PRECISION_FP32, .threads = 1};
 
         o.conv = i ? "cudnn" : "own";
+        so.flows = 1;
         *fake_calls = 0;
         if (lp_session_open(model, &o, &s, &err)) fail_msg("%s", err.msg);
         if (lp_segment(s, img, 1, SIDE, SIDE, &so, &r[i], &err)) fail_msg("%s", err.msg);

@@ -1,18 +1,37 @@
-/* lp_fill_holes_cuda against its twin: nested masks, holes of several masks at once, boxes of every
- * size. */
+/* lp_fill_holes_cuda and lp_fill_holes_over_cuda against their twin: nested masks, holes of several
+ * masks at once, boxes of every size. */
 #include "kernels/fill_holes.h"
 
 #include "../lp_scene.h"
 #include "simt_test.h"
 
-/* Returns how many pixels were filled. */
-static int same(const uint32_t *labels, uint32_t n, int Ly, int Lx)
+static int most_rounds; /* of any call */
+
+static int over(uint32_t *labels, const lp_label_info *info, uint32_t n, int Ly, int Lx,
+                void *scratch)
 {
-    const size_t size = (size_t)Ly * (size_t)Lx, bytes = lp_fill_holes_scratch_cuda(n, Ly, Lx);
+    uint32_t changed = 1;
+    int rounds = 0, e = 0;
+
+    while (changed && !e && rounds <= (int)n + 1) {
+        e = lp_fill_holes_over_cuda(labels, &changed, info, n, Ly, Lx, scratch, NULL);
+        rounds++;
+    }
+    assert_int_equal(changed, 0);
+    if (rounds > most_rounds) most_rounds = rounds;
+    return e ? e : lp_fill_holes_over_end_cuda(labels, n, Ly, Lx, scratch, NULL);
+}
+
+/* Returns how many pixels were filled. */
+static int same_as(const uint32_t *labels, uint32_t n, int Ly, int Lx, int compat)
+{
+    const size_t size = (size_t)Ly * (size_t)Lx;
+    const size_t bytes =
+        compat ? lp_fill_holes_over_scratch_cuda(n, Ly, Lx) : lp_fill_holes_scratch_cuda(n, Ly, Lx);
     float *out = lp_guard_new(size), *scratch = lp_guard_new((bytes + 3) / 4);
     lp_label_info *info = malloc((n + (size_t)1) * sizeof *info);
-    uint32_t *want = malloc(size * sizeof *want);
-    int filled = 0;
+    uint32_t *want = malloc(size * sizeof *want), *got = (uint32_t *)(void *)out;
+    int filled = 0, e;
     void *ref;
     size_t i;
 
@@ -22,8 +41,10 @@ static int same(const uint32_t *labels, uint32_t n, int Ly, int Lx)
     assert_non_null(ref);
     memcpy(want, labels, size * sizeof *want);
     memcpy(out, labels, size * sizeof *want);
-    lp_fill_holes_ref(want, info, n, Lx, 0, ref);
-    assert_int_equal(lp_fill_holes_cuda((uint32_t *)out, info, n, Ly, Lx, scratch, NULL), 0);
+    lp_fill_holes_ref(want, info, n, Lx, compat, ref);
+    e = compat ? over(got, info, n, Ly, Lx, scratch)
+               : lp_fill_holes_cuda(got, info, n, Ly, Lx, scratch, NULL);
+    assert_int_equal(e, 0);
     for (i = 0; i < size; i++) filled += want[i] != labels[i];
     assert_memory_equal(out, want, size * sizeof *want);
     lp_guard_check(out, size);
@@ -34,6 +55,12 @@ static int same(const uint32_t *labels, uint32_t n, int Ly, int Lx)
     free(want);
     free(info);
     return filled;
+}
+
+static int same(const uint32_t *labels, uint32_t n, int Ly, int Lx)
+{
+    same_as(labels, n, Ly, Lx, 1);
+    return same_as(labels, n, Ly, Lx, 0);
 }
 
 static void random_masks(void **state)
@@ -53,6 +80,7 @@ static void random_masks(void **state)
         filled += same(labels, n, Ly, Lx);
     }
     assert_true(filled > 100);
+    assert_true(most_rounds > 1);
 }
 
 static void ring(uint32_t *labels, int L, uint32_t l, int at, int width)
@@ -119,6 +147,30 @@ static void spiral(void **state)
     }
 }
 
+/* Rings in rings, numbered from the outside: each takes all that is inside it, pixels of the next
+ * ones too, which then have nothing to fill. From the inside: all fill, and the outermost has it
+ * all in the end. In between, labels that depend on each other over many rounds. */
+static void rounds(void **state)
+{
+    enum { L = 64, N = 10 };
+    int turn;
+
+    (void)state;
+    for (turn = 0; turn < 3; turn++) {
+        uint32_t labels[L * L] = {0}, l;
+
+        most_rounds = 0;
+        for (l = 1; l <= N; l++) {
+            const uint32_t id = turn == 0 ? l : turn == 1 ? N + 1 - l : (l * 7) % (N + 1);
+
+            ring(labels, L, id, 3 * (int)l - 2, 1);
+        }
+        SIMT_SEEDS(s) assert_true(same_as(labels, N, L, L, 1) > L);
+        print_message("%d rounds\n", most_rounds);
+        assert_in_range(most_rounds, turn == 1 ? 1 : 2, N + 1);
+    }
+}
+
 /* Two masks that only together enclose something; diagonal walls. */
 static void by_hand(void **state)
 {
@@ -136,6 +188,7 @@ static void by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand), cmocka_unit_test(random_masks),
-                                       cmocka_unit_test(nested), cmocka_unit_test(spiral)};
+                                       cmocka_unit_test(nested), cmocka_unit_test(spiral),
+                                       cmocka_unit_test(rounds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

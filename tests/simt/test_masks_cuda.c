@@ -41,6 +41,16 @@ enum { SY = 120, SX = 180 };
 static const disc six[] = {{25, 20, 14, 0.2f}, {30, 70, 13, 0.9f}, {35, 110, 3, 1.0f},
                            {90, 60, 18, 0.7f}, {95, 172, 16, 1},   {75, 118, 34, 1}};
 
+/* The same with Cellpose's defects. */
+static uint32_t same_compat(const float *yf, int Ly, int Lx, int out_Ly, int out_Lx,
+                            const lp_masks_options *o)
+{
+    lp_masks_options c = *o;
+
+    c.compat_cellpose3 = 1;
+    return masks_device_same(yf, Ly, Lx, out_Ly, out_Lx, &c);
+}
+
 static void options(void **state)
 {
     float *yf = scene(six, 6, SY, SX, 0);
@@ -76,8 +86,10 @@ static void another_size(void **state)
 
     (void)state;
     o.min_size = 1;
-    for (k = 0; k < sizeof size / sizeof *size; k++)
+    for (k = 0; k < sizeof size / sizeof *size; k++) {
         masks_device_same(yf, SY, SX, size[k][0], size[k][1], &o);
+        same_compat(yf, SY, SX, size[k][0], size[k][1], &o);
+    }
     free(yf);
 }
 
@@ -96,6 +108,50 @@ static void noise(void **state)
         o.min_size = 4 * k;
         if (k == 1) SIMT_SEEDS(s) masks_device_same(yf, SY, SX, SY, SX, &o);
         assert_true(masks_device_same(yf, SY, SX, SY, SX, &o) > 5);
+        same_compat(yf, SY, SX, SY, SX, &o);
+        free(yf);
+    }
+}
+
+/* Whether the defects show. */
+static int compat_matters(const float *yf, const lp_masks_options *o)
+{
+    const float *cellprob = yf + 2 * SY * SX;
+    lp_masks_options c = *o;
+    lp_labels a, b;
+    lp_err err;
+    int differ;
+
+    c.compat_cellpose3 = 1;
+    assert_int_equal(lp_masks_compute(yf, cellprob, SY, SX, SY, SX, o, &a, NULL, NULL, &err), 0);
+    assert_int_equal(lp_masks_compute(yf, cellprob, SY, SX, SY, SX, &c, &b, NULL, NULL, &err), 0);
+    differ = memcmp(a.data, b.data, SY * SX * sizeof *a.data) != 0;
+    lp_labels_free(&a);
+    lp_labels_free(&b);
+    return differ;
+}
+
+/* Gaps that QC leaves, small masks, holes over other masks, numbers with gaps: each matters. */
+static void compat(void **state)
+{
+    static const struct {
+        float noise;
+        double flow_threshold;
+        int min_size, exclude_on_edges;
+    } c[] = {{0, 0.4, 39, 0}, {3, 1, 19, 1}, {4, 8, -1, 0}, {4, 2, -1, 1}, {6, 4, 39, 1}};
+    lp_masks_options o = lp_masks_defaults();
+    size_t k;
+
+    (void)state;
+    o.niter = 40;
+    for (k = 0; k < sizeof c / sizeof *c; k++) {
+        float *yf = scene(six, 6, SY, SX, c[k].noise);
+
+        o.min_size = c[k].min_size;
+        o.flow_threshold = c[k].flow_threshold;
+        assert_true(compat_matters(yf, &o));
+        o.exclude_on_edges = c[k].exclude_on_edges;
+        same_compat(yf, SY, SX, SY, k % 3 == 2 ? SX + 31 : SX, &o);
         free(yf);
     }
 }
@@ -125,6 +181,7 @@ static void golden(void **state)
         }
     assert_true(masks_device_same(yf, CY, CX, CY, CX, &o) > 3);
     assert_true(masks_device_same(yf, CY, CX, 83, 97, &o) > 3);
+    assert_true(same_compat(yf, CY, CX, CY, CX, &o) > 3);
     free(yf);
     free(cellprob);
     free(flows);
@@ -149,6 +206,7 @@ static void many(void **state)
     o.niter = 1;
     o.flow_threshold = 1e9;
     assert_int_equal(masks_device_same(yf, LY, LX, LY, LX, &o), NY * NX);
+    assert_int_equal(same_compat(yf, LY, LX, LY, LX, &o), NY * NX);
     free(yf);
 }
 
@@ -186,6 +244,7 @@ static void odd_input(void **state)
             if (mode == 4)
                 for (i = 0; i < n; i++) yf[2 * n + i] = i % 2 ? NAN : -INFINITY;
             masks_device_same(yf, Ly, Lx, Ly, Lx, &o);
+            same_compat(yf, Ly, Lx, Ly, Lx, &o);
         }
         free(yf);
     }
@@ -205,9 +264,6 @@ static void refusals(void **state)
     o.niter = -1;
     assert_int_equal(lp_masks_cuda(&mem, yf, 1, 1, 1, 1, &o, &label, &t, NULL, &err), LP_EARG);
     o = lp_masks_defaults();
-    o.compat_cellpose3 = 1;
-    assert_int_equal(lp_masks_cuda(&mem, yf, 1, 1, 1, 1, &o, &label, &t, NULL, &err), LP_EARG);
-    o.compat_cellpose3 = 0;
     assert_int_equal(lp_masks_cuda(&mem, yf, 1, 1, 1, 0, &o, &label, &t, NULL, &err), LP_EARG);
     assert_int_equal(label, 7);
 }
@@ -215,9 +271,9 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden),       cmocka_unit_test(many),  cmocka_unit_test(options),
-        cmocka_unit_test(another_size), cmocka_unit_test(noise), cmocka_unit_test(odd_input),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(golden),       cmocka_unit_test(many),   cmocka_unit_test(options),
+        cmocka_unit_test(another_size), cmocka_unit_test(noise),  cmocka_unit_test(odd_input),
+        cmocka_unit_test(refusals),     cmocka_unit_test(compat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static void same_merge_on(lp_device_mem *mem, const lp_layers *s, const lp_merge
 {
     size_t n_px = (size_t)s->Ly * s->Lx, p;
     float *image = malloc(n_px * sizeof *image);
-    lp_merge_table t = {.image = image};
+    lp_particle_table t = {.image = image};
     lp_merged want = {0}, got = {0};
     lp_err err;
     uint32_t l;
@@ -244,7 +244,7 @@ static void no_room(void **state)
             lp_merge_options o = options((lp_merge_method)method, 0);
             host_mem_state held = {.fail_at = k};
             lp_device_mem mem = host_mem(&held);
-            lp_merge_table t = {0};
+            lp_particle_table t = {0};
             lp_merged got = {0};
             lp_err err;
             lp_status st = lp_merge_on(&lp_merge_stages_cuda, &mem, s, &o, &t, &got, &err);

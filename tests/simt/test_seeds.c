@@ -93,18 +93,23 @@ static void sizes(void **state)
 /* As many as there can be, all of the same count, so that only pixels order them; and a plateau. */
 static void equal_counts(void **state)
 {
-    enum { L = 66, N = L * L };
-    uint32_t *end = malloc(N * sizeof *end), found, i;
+    static const uint32_t side[] = {66, 225}; /* few and many */
+    size_t k;
 
     (void)state;
-    assert_non_null(end);
-    for (i = 0; i < N; i++) end[i] = i / 11 * 7 % N;
-    same(end, L, L, &found);
-    assert_true(found > 30);
-    for (i = 0; i < N; i++) end[i] = i % (N / 11);
-    same(end, L, L, &found);
-    assert_int_equal(found, N / 11);
-    free(end);
+    for (k = 0; k < sizeof side / sizeof *side; k++) {
+        const uint32_t L = side[k], n = L * L;
+        uint32_t *end = malloc(n * sizeof *end), found, i;
+
+        assert_non_null(end);
+        for (i = 0; i < n; i++) end[i] = i / 11 * 7 % n;
+        same(end, (int)L, (int)L, &found);
+        assert_true(found > 30);
+        for (i = 0; i < n; i++) end[i] = i < n / 11 * 11 ? i % (n / 11) : LP_FOLLOW_NONE;
+        same(end, (int)L, (int)L, &found);
+        assert_int_equal(found, n / 11);
+        free(end);
+    }
 }
 
 int main(void)

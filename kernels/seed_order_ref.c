@@ -1,11 +1,8 @@
+/* seed_order - plain version: std::sort of the C++ library, step by step. */
 #include "seed_order.h"
 
 #include <stdlib.h>
 
-#include "sort.h"
-
-/* From this size on torch sorts whole numbers by radix, which is stable. */
-#define STABLE_FROM 32768
 /* Shorter ranges are left to the insertion sort at the end. */
 #define SHORT 16
 
@@ -92,15 +89,22 @@ static int by_pixel(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-void lp_seed_order_cellpose3(uint64_t *seeds, uint32_t n)
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+void lp_seed_order_ref(uint64_t *seeds, uint32_t n)
 {
     int depth = 0;
     uint32_t k;
 
     for (k = n; k > 1; k /= 2) depth += 2;
     qsort(seeds, n, sizeof *seeds, by_pixel); /* as torch.nonzero gives them */
-    if (n < STABLE_FROM && coarse(seeds, seeds + n, depth))
+    if (n < LP_SEED_ORDER_STABLE && coarse(seeds, seeds + n, depth))
         insertion(seeds, n);
     else
-        qsort(seeds, n, sizeof *seeds, lp_by_u64);
+        qsort(seeds, n, sizeof *seeds, by_value);
 }
