@@ -111,6 +111,8 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.c.o $(BUILD)/liblipopose.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
 
+$(BUILD)/bench/bench_kernels_cuda: $(call obj,bench/cudnn_graph.c)
+
 SIMT := $(BUILD)/$(if $(filter 1,$(RACE)),race,simt)
 SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c))
 
