@@ -31,7 +31,7 @@ small="segment --overwrite --quiet --no_overlay --backend cuda --savedir $tmp/s"
 # Every block of these tests is memory of its own, so memcheck sees a byte too far. Some calls fail on
 # purpose, which is no error of memory.
 watched() {
-    compute-sanitizer --tool memcheck --report-api-errors no --error-exitcode 9 "$build/gpu/$1" >"$tmp/watched" 2>&1
+    env REQUIRE_CUDA=1 compute-sanitizer --tool memcheck --report-api-errors no --error-exitcode 9 "$build/gpu/$1" >"$tmp/watched" 2>&1
     s=$?
     if [ $s -eq 0 ]; then grep 'ERROR SUMMARY' "$tmp/watched"; else cat "$tmp/watched"; fi
     return $s
