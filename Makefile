@@ -44,6 +44,7 @@ CUDA_BENCH := $(wildcard bench/bench_*_cuda.c)
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out $(CUDA_BENCH),$(wildcard bench/bench_*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
+comma := ,
 obj = $(patsubst %,$(BUILD)/obj/%.o,$(1))
 LIB_OBJ := $(call obj,$(LIB_SRC))
 
@@ -54,7 +55,7 @@ ifeq ($(CUDA)$(if $(NVCC),1)$(if $(CU_SRC),1),111)
   CUDA_NOTE := with CUDA ($(NVCC))
   gencode = -gencode arch=compute_$(1),code=$(or $(2),sm_$(1))
   CUDA_ARCH ?= $(foreach a,80 86 89 90 100 120,$(call gencode,$(a))) $(call gencode,120,compute_120)
-  CUDA_HOME := $(patsubst %/bin/nvcc,%,$(NVCC))
+  CUDA_HOME := $(patsubst %/bin/nvcc,%,$(lastword $(NVCC)))
   LIB_OBJ += $(call obj,$(CU_SRC) $(CUDA_C))
   ALL_CFLAGS += -DLP_WITH_CUDA
   BENCHES += $(patsubst bench/%.c,$(BUILD)/bench/%,$(CUDA_BENCH))
@@ -64,14 +65,14 @@ else
   CUDA_NOTE := without CUDA$(if $(CU_SRC),$(if $(NVCC),, (no nvcc found)))
 endif
 
-.PHONY: all lib test test-kernels test-races bench asan fuzz format check-format check-headers install uninstall clean help
+.PHONY: all lib test test-kernels test-kernels-gpu test-races bench asan fuzz format check-format check-headers install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/lipopose $(BUILD)/liblipopose.so
 	@echo "built $(BUILD)/lipopose $(VERSION) $(CUDA_NOTE)"
 
 help:
-	@echo "make | test | test-kernels | test-races | bench | asan | fuzz | format | check-format | check-headers | install | uninstall | clean"
+	@echo "make | test | test-kernels | test-kernels-gpu | test-races | bench | asan | fuzz | format | check-format | check-headers | install | uninstall | clean"
 	@echo "options: CUDA=0 WERROR=1 SANITIZE=address,undefined BUILD=dir PREFIX=$(PREFIX) DESTDIR="
 
 $(BUILD)/obj/%.c.o: %.c Makefile
@@ -110,11 +111,29 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.c.o $(BUILD)/liblipopose.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fopenmp -o $@ $^ $(LIBS)
 
+$(BUILD)/bench/bench_kernels_cuda: $(call obj,bench/cudnn_graph.c)
+
 SIMT := $(BUILD)/$(if $(filter 1,$(RACE)),race,simt)
 SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c))
 
-test: all $(TESTS) $(TEST_TOOLS) $(if $(SANITIZE),,$(SIMT_TESTS))
-	BUILD=$(BUILD) sh tests/run.sh $(TESTS) $(if $(SANITIZE),,$(SIMT_TESTS))
+# The same tests on a GPU: the library's own kernels, in memory that the GPU reaches too. Not those
+# of the executor itself, nor what takes it for another machine from beginning to end.
+GPU := $(BUILD)/gpu
+ifneq ($(CUDA_HOME),)
+GPU_TESTS := $(patsubst tests/simt/%.c,$(GPU)/%,$(filter-out %/test_simt.c %/test_run_cuda.c,$(wildcard tests/simt/test_*.c)))
+endif
+GPU_OBJ := $(patsubst %,$(BUILD)/obj/%.o,$(wildcard tests/gpu/*.c))
+GPU_WRAP := main malloc calloc realloc free posix_memalign aligned_alloc cudaMalloc cudaFree \
+            cudaMallocFromPoolAsync cudaFreeAsync cudaLaunchKernel cudaGraphLaunch cudaGraphDestroy \
+            cudaGraphInstantiate cudaGraphExecUpdate cudaGraphExecDestroy cudaStreamBeginCapture cudaStreamEndCapture
+$(BUILD)/obj/tests/simt/%.c.o $(GPU_OBJ): PKG_CFLAGS += -DLP_ON_GPU -Itests/simt -isystem $(CUDA_HOME)/include
+$(GPU)/test_%: $(BUILD)/obj/tests/simt/test_%.c.o $(GPU_OBJ) $(BUILD)/liblipopose.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(GPU_WRAP)) -fopenmp -o $@ $^ $(LIBS) -lcmocka
+
+KERNEL_TESTS := $(if $(SANITIZE),,$(SIMT_TESTS) $(GPU_TESTS))
+test: all $(TESTS) $(TEST_TOOLS) $(KERNEL_TESTS)
+	BUILD=$(BUILD) sh tests/run.sh $(TESTS) $(KERNEL_TESTS)
 
 # The kernels' own source, built by g++ for the executor of tests/simt: with sanitizers, or (RACE=1)
 # with a call at every access, where the executor looks for races in shared memory.
@@ -147,7 +166,7 @@ $(SIMT)/%.c.o: %.c Makefile
 	$(CC) -std=c11 $(SIMT_FLAGS) -Itests/simt/cuda -DLP_WITH_CUDA $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<
 $(SIMT)/obj/%.c.o: tests/simt/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(SIMT_FLAGS) $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<
+	$(CC) -std=c11 $(SIMT_FLAGS) -Itests/simt/cuda $(SIMT_SAN) $(PKG_CFLAGS) -c -o $@ $<
 $(SIMT)/libsimt.a: $(SIMT_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
@@ -161,6 +180,10 @@ $(SIMT)/test_%: $(SIMT)/obj/test_%.c.o $(SIMT)/libsimt.a $(BUILD)/liblipopose.a
 
 test-kernels: $(SIMT_TESTS)
 	BUILD=$(SIMT) sh tests/run.sh $(SIMT_TESTS)
+# Without a GPU one skip each; with REQUIRE_CUDA=1 a failure.
+test-kernels-gpu: $(GPU_TESTS)
+	@test -n "$(GPU_TESTS)" || { echo "test-kernels-gpu: no nvcc" >&2; exit 1; }
+	BUILD=$(GPU) sh tests/run.sh $(GPU_TESTS)
 test-races:
 	$(MAKE) RACE=1 test-kernels
 

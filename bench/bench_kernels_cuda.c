@@ -2,13 +2,17 @@
  * TFLOP/s and GB/s of every layer of Cellpose's network.
  *
  *     build/bench/bench_kernels_cuda [--tiles 64] [--bsize 224] [--rounds 20] [--precision bf16]
+ *                                    [--conv own]
  *
  * The median of the rounds, after an uncounted one. FLOPs are those of plain 3x3 and 1x1
  * convolutions, whatever algorithm computes them; bytes are those of each input and output once.
  * `rows` 7 and 4 are the two shapes of a warp (kernels/conv.h); * is the kernel's own choice.
  * `cudnn` is the same layer with the convolutions of NVIDIA's cuDNN, where that is installed, and
- * our kernels before and after them; `sums` is the part of it that cuDNN computes. Values are
- * zeros, which cost as much as any others in time, but less in power. */
+ * our kernels before and after them; `sums` is the part of it that cuDNN computes. `fused` is the
+ * layer as cuDNN computes it with what stands before and after a convolution in the same kernel
+ * (cudnn_graph.h), the fastest of its plans; what none of its engines takes is a kernel of ours
+ * before it, or left out of the time and named. Values are zeros, which cost as much as any others
+ * in time, but less in power. --conv own leaves cuDNN out. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +20,9 @@
 #include <cuda_runtime_api.h>
 
 #include "../host/cudnn_cuda.h"
+#include "cudnn_graph.h"
 #include "../kernels/conv.h"
+#include "../kernels/conv_steps.h"
 #include "../kernels/first.h"
 #include "../kernels/style.h"
 
@@ -30,9 +36,11 @@ typedef struct {
     void *k;  /* weights */
     size_t region;
     cudaEvent_t from, to;
-    lp_cudnn *cudnn; /* NULL: not installed */
+    lp_cudnn *cudnn;      /* NULL: not installed */
+    cudnn_graphs *graphs; /* NULL: not measured */
     void *scratch;
-    double own_ms, cudnn_ms; /* of all convolutions */
+    double own_ms, cudnn_ms, fused_ms; /* of all convolutions */
+    int unfused;                       /* layers for which there is no such time */
 } bench;
 
 static void check(int e, const char *what)
@@ -77,6 +85,40 @@ static void *region(const bench *b, int i)
     return b->d + (size_t)i * b->region;
 }
 
+/* The best plan of a layer; -1 where there is no engine for it. */
+static double best_plan(bench *b, const cudnn_layer *l)
+{
+    cudnn_fused *f = NULL;
+    double best = -1, ms;
+    lp_err err;
+    int i;
+
+    if (cudnn_fused_new(b->graphs, l, b->scratch, LP_CUDNN_WORK, &f, &err)) return -1;
+    for (i = 0; i < cudnn_fused_plans(f); i++) {
+        if (cudnn_fused_run(f, i)) continue;
+        TIME(b, ms, cudnn_fused_run(f, i));
+        if (best < 0 || ms < best) best = ms;
+    }
+    cudnn_fused_free(&f);
+    return best;
+}
+
+/* The best plan of l, which reads an activation of `in`: with scale and ReLU in it, or, where that
+ * has no engine or the activation must be doubled, after a kernel of ours. */
+static double with_input(bench *b, cudnn_layer l, const lp_conv_call *in, const char **how)
+{
+    char *made = (char *)b->scratch + LP_CUDNN_WORK;
+    double ms = in->up ? -1 : best_plan(b, &l), before;
+
+    if (ms >= 0 || !(in->up || in->scale)) return ms;
+    l.x = made;
+    l.scale = l.shift = NULL;
+    if ((ms = best_plan(b, &l)) < 0) return -1;
+    TIME(b, before, lp_conv_before_cuda(made, in, b->bf16, NULL));
+    *how = in->up ? ", doubled before" : ", ReLU before";
+    return ms + before;
+}
+
 static int said(const bench *b, int e)
 {
     if (e < 0) fprintf(stderr, "bench_kernels_cuda: %s\n", lp_cudnn_error(b->cudnn));
@@ -93,6 +135,45 @@ static int sums(bench *b, const lp_conv_call *c)
     if (e || !c->p) return e;
     return lp_cudnn_sum(b->cudnn, c->n, c->h, c->w, c->cp, c->cout, 1, b->bf16, region(b, 0), c->pk,
                         1, y, work, NULL);
+}
+
+/* c as cuDNN's own kernels: the 3x3 convolution, and the projection as another that is added. */
+static void fused(bench *b, const char *name, const lp_conv_call *c, double flop, double bytes)
+{
+    cudnn_layer l = {.n = c->n, .h = c->h, .w = c->w, .cin = c->cin, .cout = c->cout, .side = 3};
+    lp_conv_call p = {.n = c->n, .h = c->h, .w = c->w, .x = c->p, .cin = c->cp, .up = c->p_up};
+    const char *how = "", *also = "";
+    double ms, more = 0;
+
+    l.x = c->x;
+    l.k = c->k;
+    l.scale = c->scale;
+    l.shift = c->shift;
+    l.b = c->b;
+    l.res = c->res;
+    l.scale2 = c->scale2;
+    l.shift2 = c->shift2;
+    l.relu = c->relu;
+    l.y = c->y ? c->y : region(b, 3);
+    ms = with_input(b, l, c, &how);
+    if (c->p) {
+        cudnn_layer q = {.n = c->n, .h = c->h, .w = c->w, .cin = c->cp, .cout = c->cout, .side = 1};
+
+        q.x = c->p;
+        q.k = c->pk;
+        q.res = l.y;
+        q.y = region(b, 3);
+        more = with_input(b, q, &p, &also);
+    }
+    if (ms < 0 || more < 0) {
+        printf("%-14s fused no such engine\n", name);
+        b->unfused++;
+        return;
+    }
+    line(b, name, "fused", ms + more, flop, bytes);
+    printf("%20s%s%s%s%s%s%s\n", "", "(cuDNN", how, also, c->pool ? ", no pool" : "",
+           c->nimg ? ", no image" : "", c->out ? ", no output)" : ")");
+    b->fused_ms += ms + more;
 }
 
 /* Every shape of the convolution; returns the time of the kernel's own choice. */
@@ -123,6 +204,7 @@ static double convolution(bench *b, const char *name, lp_conv_call *c)
         TIME(b, ms, said(b, sums(b, c)));
         line(b, name, "sums", ms, flop, bytes);
     }
+    if (b->graphs) fused(b, name, c, flop, bytes);
     return own;
 }
 
@@ -266,7 +348,7 @@ int main(int argc, char **argv)
     double sum = 0;
     size_t widest;
     lp_err err;
-    int i, l;
+    int i, l, own = 0;
 
     for (i = 1; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--tiles"))
@@ -277,12 +359,14 @@ int main(int argc, char **argv)
             b.rounds = number(argv[i + 1]) < MAX_ROUNDS ? number(argv[i + 1]) : MAX_ROUNDS;
         else if (!strcmp(argv[i], "--precision"))
             b.bf16 = strcmp(argv[i + 1], "fp32") != 0;
+        else if (!strcmp(argv[i], "--conv"))
+            own = !strcmp(argv[i + 1], "own");
         else
             break;
     }
     if (i < argc || b.bsize < 16) {
         fprintf(stderr, "usage: bench_kernels_cuda [--tiles N] [--bsize 224] [--rounds 20] "
-                        "[--precision bf16|fp32]\n");
+                        "[--precision bf16|fp32] [--conv own|all]\n");
         return 2;
     }
     px = (size_t)b.tiles * (size_t)b.bsize * (size_t)b.bsize;
@@ -300,10 +384,14 @@ int main(int argc, char **argv)
         &(lp_conv_call){
             .n = b.tiles, .h = b.bsize, .w = b.bsize, .cin = 2 * width[0], .cout = width[0]},
         b.bf16);
-    if (lp_cudnn_open(LP_CUDNN_LIBRARY, &b.cudnn, &err))
+    if (own)
+        printf("cuDNN is not measured: --conv own\n");
+    else if (lp_cudnn_open(LP_CUDNN_LIBRARY, &b.cudnn, &err))
         printf("cuDNN is not measured: %s\n", err.msg);
     else
         check(cudaMalloc(&b.scratch, widest), "memory");
+    if (b.cudnn && b.bf16 && cudnn_graphs_open(LP_CUDNN_LIBRARY, &b.graphs, &err))
+        printf("cuDNN's fused kernels are not measured: %s\n", err.msg);
     check(cudaEventCreate(&b.from), "event");
     check(cudaEventCreate(&b.to), "event");
     printf("%s, %d tiles of %d x %d, %s\n", p.name, b.tiles, b.bsize, b.bsize,
@@ -317,6 +405,13 @@ int main(int argc, char **argv)
         printf("%-14s %-5s %9.3f us/tile %8.0f tiles/s\n", "sum of cudnn", "",
                1e3 * (sum - b.own_ms + b.cudnn_ms) / b.tiles,
                1e3 * b.tiles / (sum - b.own_ms + b.cudnn_ms));
+    if (b.graphs && b.unfused)
+        printf("sum of fused: none, %d layers have no engine\n", b.unfused);
+    else if (b.graphs)
+        printf("%-14s %-5s %9.3f us/tile %8.0f tiles/s\n", "sum of fused", "",
+               1e3 * (sum - b.own_ms + b.fused_ms) / b.tiles,
+               1e3 * b.tiles / (sum - b.own_ms + b.fused_ms));
+    cudnn_graphs_close(&b.graphs);
     lp_cudnn_close(&b.cudnn);
     cudaFree(b.scratch);
     cudaFree(b.d);

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Everything that wants a GPU, in one run: tests, compute-sanitizer, kernels, whole micrographs.
+# Everything that wants a GPU, in one run: tests of the kernels and of the program, compute-sanitizer,
+# kernels, whole micrographs.
 #
 #     sh bench/gpu.sh > results.md
 #
 # BUILD (build): made if it is not there. PEER: a python with Cellpose 3.1.1.3 and a PyTorch for
-# the GPU (tools/peer.sh), for the comparison. SIDE (4096): of the micrograph. MANY
+# the GPU (tools/peer.sh), for the comparisons. SIDE (4096): of the micrograph. MANY
 # (125): times 8 small ones. Markdown on standard output; the exit status is not 0 where a test or a
 # check failed.
 set -u
@@ -22,11 +23,23 @@ echo "# CUDA, $(date +%Y-%m-%d), commit $(git describe --always --dirty 2>/dev/n
 echo
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 "$lp" info --devices
-block "Tests on the GPU" env REQUIRE_CUDA=1 CLI=cuda BUILD="$build" sh tests/run.sh
+block "Tests of the kernels on the GPU" env REQUIRE_CUDA=1 make -s -j"$(nproc)" BUILD="$build" test-kernels-gpu
+block "Tests of the program on the GPU" env REQUIRE_CUDA=1 CLI=cuda BUILD="$build" sh tests/run.sh
 
 "$lp" synth --quiet --n 1 --size 300x340 --easy --density 0.3 "$tmp/small" || exit 1
 small="segment --overwrite --quiet --no_overlay --backend cuda --savedir $tmp/s"
+# Every block of these tests is memory of its own, so memcheck sees a byte too far. Some calls fail on
+# purpose, which is no error of memory.
+watched() {
+    env REQUIRE_CUDA=1 compute-sanitizer --tool memcheck --report-api-errors no --error-exitcode 9 "$build/gpu/$1" >"$tmp/watched" 2>&1
+    s=$?
+    if [ $s -eq 0 ]; then grep 'ERROR SUMMARY' "$tmp/watched"; else cat "$tmp/watched"; fi
+    return $s
+}
 if command -v compute-sanitizer >/dev/null; then
+    for t in scan resize tile seeds relabel follow fill_holes unet_ends conv votes measure_cuda; do
+        block "compute-sanitizer memcheck, test_$t" watched test_$t
+    done
     for tool in memcheck racecheck; do
         for precision in bf16 fp32; do
             block "compute-sanitizer $tool, $precision" compute-sanitizer --tool $tool --error-exitcode 9 \
@@ -38,7 +51,27 @@ else
     rc=1
 fi
 
-if [ -x "$build/bench/bench_kernels_cuda" ]; then block "The U-Net, layer by layer" "$build/bench/bench_kernels_cuda"; fi
+if make -s BUILD="$build" "$build/bench/bench_kernels_cuda" >&2; then
+    block "The U-Net, layer by layer" "$build/bench/bench_kernels_cuda"
+else
+    echo "bench_kernels_cuda is not built"
+    rc=1
+fi
+# How busy the convolutions keep the tensor cores and the memory. Counters may be forbidden to users.
+counters() {
+    ncu --section SpeedOfLight "$@" --kernel-name regex:conv --launch-count 48 \
+        "$build/bench/bench_kernels_cuda" --conv own --rounds 1 2>&1 | grep -v -e '^==PROF==' -e '^ *$'
+}
+tensor=sm__pipe_tensor_op_hmma_cycles_active.avg.pct_of_peak_sustained_active
+if command -v ncu >/dev/null; then
+    printf '\n## Tensor cores and bandwidth\n\n```\n'
+    counters --metrics $tensor,dram__bytes.sum.per_second >"$tmp/ncu"
+    grep -q "$tensor" "$tmp/ncu" || counters >"$tmp/ncu" # no such metric on this card
+    cat "$tmp/ncu"
+    printf '```\n'
+else
+    echo "ncu is not installed: no figures of tensor cores and bandwidth"
+fi
 
 # Five runs each in one process-start per run; the record has the time of every stage.
 "$lp" synth --quiet --n 1 --size "${side}x$side" "$tmp/large" || exit 1
@@ -71,6 +104,8 @@ many() {
 }
 block "1000 micrographs of 512 x 512, two at a time, 2 GiB" many
 if [ -n "${PEER:-}" ]; then
+    block "The layers in PyTorch" "$PEER" bench/layers_pytorch.py
+    block "The layers in PyTorch, compiled" "$PEER" bench/layers_pytorch.py --compile
     block "Beside Cellpose" "$PEER" bench/beside_cellpose.py --backend cuda --program "$lp" "$tmp"/large/*.mrc
 fi
 exit $rc

@@ -43,6 +43,16 @@ static inline const char *lp_test_data(const char *name)
             fail_msg("%s = %.9g, expected %.9g (%s:%d)", #got, g_, r_, __FILE__, __LINE__);        \
     } while (0)
 
+/* got, ref [n]: the same bits, but any NaN for NaN: processors make them with other bits. */
+static inline void lp_same_floats(const float *got, const float *ref, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (!(isnan(got[i]) && isnan(ref[i])) && memcmp(got + i, ref + i, sizeof *got))
+            fail_msg("[%zu] = %.9g, expected %.9g", i, (double)got[i], (double)ref[i]);
+}
+
 /* [n] floats with guard bands of 64 on both sides, filled with a signalling pattern.
  * lp_guard_check fails the test if a band was touched; lp_guard_free frees. */
 #define LP_GUARD 64

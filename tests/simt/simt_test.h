@@ -5,6 +5,9 @@
  *
  *     SIMT_SEEDS(s) { ...launch, compare... }
  *
+ * The same tests run on a GPU (make test-kernels-gpu: LP_ON_GPU, tests/gpu). There a seed is only
+ * one more time, and what the GPU cannot be made to do skips the test.
+ *
  * LP_SIMT_SEED=N in the environment makes it the one seed N; a test program that fails prints
  * the seed of its last launch. */
 #ifndef SIMT_TEST_H
@@ -31,6 +34,16 @@ extern "C" {
 /* Sets seed s of the list; 0 where there are no more. */
 int simt_next_seed(int s);
 void simt_set_seed(uint64_t seed);
+
+/* Skips the test on a GPU, before it allocates anything. what: that it needs. */
+#ifdef LP_ON_GPU
+void simt_only(const char *what);
+#else
+static inline void simt_only(const char *what)
+{
+    (void)what;
+}
+#endif
 
 /* Rows of ldmatrix, since the program began, that had to be read after others of their matrix
  * because they lie in the same banks of shared memory. */

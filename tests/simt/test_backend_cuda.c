@@ -81,16 +81,15 @@ static void memory(void **state)
 {
     const size_t n = (10 << 20) + 12, at = 100;
     unsigned char *in = malloc(n), *out = malloc(n);
-    lp_backend_options o = {.gpu_memory = (size_t)16 << 20}, with = {0};
-    lp_device *dev, *second;
-    lp_buf *b, *none = NULL;
+    lp_device *dev;
+    lp_buf *b;
     lp_err err;
     size_t i;
 
     (void)state;
     assert_non_null(in);
     assert_non_null(out);
-    assert_int_equal(cuda->open(&o, &dev, &err), LP_OK);
+    assert_int_equal(cuda->open(NULL, &dev, &err), LP_OK);
     b = new_buf(cuda, dev, n);
     for (i = 0; i < n; i++) in[i] = (unsigned char)(i * 2654435761u >> 13);
     assert_int_equal(cuda->put(dev, b, in, n, &err), LP_OK);
@@ -101,7 +100,27 @@ static void memory(void **state)
     memset(in, 1, n);
     assert_int_equal(cuda->get(dev, in, b, at, n - at, &err), LP_OK);
     assert_memory_equal(in, out + at, n - at);
-    /* One cap for both. */
+    assert_true(cuda->peak(dev) == n);
+    cuda->buf_free(dev, &b);
+    cuda->close(&dev);
+    assert_true(simt_device_memory_used() == 0);
+    free(in);
+    free(out);
+}
+
+/* One cap for two users. */
+static void capped(void **state)
+{
+    const size_t n = (size_t)10 << 20;
+    lp_backend_options o = {.gpu_memory = (size_t)16 << 20}, with = {0};
+    lp_device *dev, *second;
+    lp_buf *b, *none = NULL;
+    lp_err err;
+
+    (void)state;
+    simt_only("a pool that grows by little");
+    assert_int_equal(cuda->open(&o, &dev, &err), LP_OK);
+    b = new_buf(cuda, dev, n);
     with.with = dev;
     assert_int_equal(cuda->open(&with, &second, &err), LP_OK);
     assert_int_equal(cuda->buf_new(second, 8 << 20, &none, &err), LP_ENOMEM);
@@ -114,8 +133,6 @@ static void memory(void **state)
     cuda->close(&second);
     cuda->close(&dev);
     assert_true(simt_device_memory_used() == 0);
-    free(in);
-    free(out);
 }
 
 /* One image through all steps but the network, whose output is made up. */
@@ -358,8 +375,8 @@ static void session(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(bad_machines, setup), cmocka_unit_test_setup(memory, setup),
-        cmocka_unit_test_setup(every_step, setup), cmocka_unit_test_setup(layers_and_merge, setup),
-        cmocka_unit_test_setup(session, setup)};
+        cmocka_unit_test_setup(bad_machines, setup),     cmocka_unit_test_setup(memory, setup),
+        cmocka_unit_test_setup(capped, setup),           cmocka_unit_test_setup(every_step, setup),
+        cmocka_unit_test_setup(layers_and_merge, setup), cmocka_unit_test_setup(session, setup)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,7 @@ static void masks_wait(void **state)
     int k;
 
     (void)state;
+    simt_only("a pool that grows by little");
     assert_non_null(yf);
     assert_true(THREADS * bytes + 2 * lane_bytes > cap);
     for (i = 0; i < n; i++) {
@@ -245,6 +246,7 @@ static void network_gives_way(void **state)
     int i;
 
     (void)state;
+    simt_only("a pool that grows by little");
     assert_true(w && x);
     for (i = 0; i < 2 * TILES * PX; i++) x[i] = (float)(i * 7 % 101) / 101;
     assert_int_equal(cuda->put(dev, tiles, x, 2 * TILES * PX * sizeof *x, &err), LP_OK);

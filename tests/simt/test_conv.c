@@ -97,7 +97,8 @@ static void *packed(int cin, int cout, int taps, int bf16)
 }
 
 /* A unit in the last of bfloat16's 8 bits where a sum lies near the middle between two values, and
- * float32 rounding of a few hundred summands of size 1. */
+ * float32 rounding of a few hundred summands of size 1: a GPU cuts off the sums of 16 products
+ * instead, 80 times 2^-23 of values up to 4. */
 static void same(const shape *s, const void *got, const void *ref, size_t n, int bf16)
 {
     size_t i;
@@ -113,7 +114,7 @@ static void same(const shape *s, const void *got, const void *ref, size_t n, int
         float a = lp_bf16_to(((const uint16_t *)got)[i]);
         float b = lp_bf16_to(((const uint16_t *)ref)[i]);
 
-        if (!(fabsf(a - b) <= fabsf(b) / 128 + 1e-5f))
+        if (!(fabsf(a - b) <= fabsf(b) / 128 + 4e-5f))
             fail_msg("%d x %d, %d to %d, %d: [%zu] = %.9g, expected %.9g", s->h, s->w, s->cin,
                      s->cout, s->what, i, a, b);
     }

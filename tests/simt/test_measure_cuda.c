@@ -82,8 +82,8 @@ static void layers(void **state)
                 assert_true(a.diameter == b.diameter && b.masks.n == n);
                 assert_memory_equal(b.masks.first, a.masks.first, (n + 1) * 8);
                 assert_memory_equal(b.masks.run, a.masks.run, a.masks.first[n] * sizeof(lp_run));
-                assert_memory_equal(b.flow_error, a.flow_error, n * 4);
-                assert_memory_equal(b.cellprob, a.cellprob, n * 4);
+                lp_same_floats(b.flow_error, a.flow_error, n);
+                lp_same_floats(b.cellprob, a.cellprob, n);
                 lp_layer_clear(&b);
             }
             lp_layer_clear(&a);

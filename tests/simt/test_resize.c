@@ -54,16 +54,15 @@ static void same_bits(void **state)
 
 static void extreme(void **state)
 {
-    static const float in[6] = {INFINITY, -INFINITY, 0, -0.0f, 1e-45f, NAN};
+    float in[6] = {INFINITY, -INFINITY, 0, -0.0f, 1e-45f, NAN};
     float out[6], ref[6];
 
     (void)state;
     assert_int_equal(lp_resize_cuda(out, in, 1, 2, 3, 2, 3, NULL), 0);
-    assert_memory_equal(out, in, sizeof in);
+    lp_same_floats(out, in, 6);
     assert_int_equal(lp_resize_cuda(out, in, 1, 2, 3, 3, 2, NULL), 0);
     lp_resize_ref(ref, in, 1, 2, 3, 3, 2);
-    for (int i = 0; i < 6; i++)
-        if (ref[i] == ref[i]) assert_memory_equal(out + i, ref + i, sizeof *out);
+    lp_same_floats(out, ref, 6);
     assert_int_not_equal(lp_resize_cuda(out, in, 1, 0, 3, 3, 2, NULL), 0);
 }
 

@@ -1,9 +1,10 @@
 /* The whole network of the device, in the executor: against lp_unet_ref, against what Cellpose's
  * own code gave (golden/tiny_net.h5), the same bits for any batch and any memory. */
+#include <cuda_runtime_api.h>
+
 #include "../lp_h5.h"
 #include "../lp_test.h"
 #include "../random_net.h"
-#include "cuda/cuda_runtime_api.h"
 #include "host_mem.h"
 #include "simt_test.h"
 
