@@ -149,7 +149,9 @@ void lp_net_batch_leave(lp_net_batch *b, lp_net_member *m)
     for (i = 0; i < s->n_parts; i++)
         if (s->part[i].m == m) s->part[i].m = NULL;
     if (!has_parts(s, NULL)) empty(s);
-    if (!--b->members) {
+    b->members--;
+    while (b->running && !b->members) pthread_cond_wait(&b->news, &b->lock); /* somebody looks */
+    if (!b->members) {
         for (i = 0; i < b->n_sets; i++) set_clear(b, &b->set[i]);
         b->largest = b->limit = 0;
     }
