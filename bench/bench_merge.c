@@ -191,7 +191,7 @@ static int writes(const char *what, const char *base, const lp_layers *layers, l
     int i;
 
     for (i = 0; i < ROUNDS; i++) {
-        lp_results_merged many = {layers, m};
+        lp_results_merged many = {.layers = layers, .merged = m};
         lp_results res = {0};
         lp_err err;
 
