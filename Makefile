@@ -53,6 +53,7 @@ LIB_OBJ := $(call obj,$(LIB_SRC))
 CUDA ?= 1
 ifeq ($(CUDA)$(if $(NVCC),1)$(if $(CU_SRC),1),111)
   CUDA_NOTE := with CUDA ($(NVCC))
+  override WITH_CUDA := 1
   gencode = -gencode arch=compute_$(1),code=$(or $(2),sm_$(1))
   CUDA_ARCH ?= $(foreach a,80 86 89 90 100 120,$(call gencode,$(a))) $(call gencode,120,compute_120)
   CUDA_HOME := $(patsubst %/bin/nvcc,%,$(lastword $(NVCC)))
@@ -62,6 +63,7 @@ ifeq ($(CUDA)$(if $(NVCC),1)$(if $(CU_SRC),1),111)
   $(BUILD)/obj/host/%_cuda.c.o $(BUILD)/obj/bench/%_cuda.c.o: PKG_CFLAGS += -isystem $(CUDA_HOME)/include
   LIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -lrt -lstdc++
 else
+  override WITH_CUDA :=
   CUDA_NOTE := without CUDA$(if $(CU_SRC),$(if $(NVCC),, (no nvcc found)))
 endif
 
@@ -119,7 +121,7 @@ SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c
 # The same tests on a GPU: the library's own kernels, in memory that the GPU reaches too. Not those
 # of the executor itself, nor what takes it for another machine from beginning to end.
 GPU := $(BUILD)/gpu
-ifneq ($(CUDA_HOME),)
+ifeq ($(WITH_CUDA),1)
 GPU_TESTS := $(patsubst tests/simt/%.c,$(GPU)/%,$(filter-out %/test_simt.c %/test_run_cuda.c,$(wildcard tests/simt/test_*.c)))
 endif
 GPU_OBJ := $(patsubst %,$(BUILD)/obj/%.o,$(wildcard tests/gpu/*.c))
