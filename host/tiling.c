@@ -64,8 +64,9 @@ static lp_status check(int Ly, int Lx, int bsize, double tile_overlap, int augme
                        "use another diameter",
                        Ly, Lx, LP_MAX_SIDE);
     if (bsize < LP_MIN_BSIZE || bsize > LP_MAX_BSIZE || bsize % 16)
-        return lp_fail(err, LP_EARG, "tiling: bsize %d: must be a multiple of 16 from %d to %d, or 0",
-                       bsize, LP_MIN_BSIZE, LP_MAX_BSIZE);
+        return lp_fail(err, LP_EARG,
+                       "tiling: bsize %d: must be a multiple of 16 from %d to %d, or 0", bsize,
+                       LP_MIN_BSIZE, LP_MAX_BSIZE);
     if (!augment && !(tile_overlap >= 0.05 && tile_overlap <= 0.5))
         return lp_fail(err, LP_EARG, "tiling: tile_overlap %g: must be from 0.05 to 0.5",
                        tile_overlap);

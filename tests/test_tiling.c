@@ -216,8 +216,8 @@ static void round_trip(void **state)
     } cases[] = {{1, 1, 224, 0.1, 0},     {1, 1, 224, 0.1, 1},     {1, 90, 32, 0.1, 0},
                  {7, 13, 64, 0.1, 1},     {90, 1, 32, 0.5, 0},     {224, 224, 224, 0.1, 0},
                  {225, 223, 224, 0.1, 0}, {225, 223, 224, 0.1, 1}, {131, 157, 48, 0.05, 0},
-                 {131, 157, 64, 0.3, 1},  {40, 333, 96, 0.5, 0},
-                 {240, 240, 0, 0.1, 0},   {230, 420, 0, 0.1, 0},   {130, 60, 0, 0.1, 1}};
+                 {131, 157, 64, 0.3, 1},  {40, 333, 96, 0.5, 0},   {240, 240, 0, 0.1, 0},
+                 {230, 420, 0, 0.1, 0},   {130, 60, 0, 0.1, 1}};
     int threads = omp_get_max_threads();
     size_t k, i;
 
@@ -339,7 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_starts), cmocka_unit_test(golden_pads),
-        cmocka_unit_test(golden_tapers), cmocka_unit_test(round_trip), cmocka_unit_test(whole_axes),
-        cmocka_unit_test(refused)};
+        cmocka_unit_test(golden_tapers), cmocka_unit_test(round_trip),
+        cmocka_unit_test(whole_axes),    cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
