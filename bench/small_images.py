@@ -3,8 +3,8 @@
 
     ~/.cache/lipopose-peer/bin/python bench/small_images.py [--n 512] [--source emps|synth] [--rounds 1]
 
-The images are the --n crops of --side x --side pixels of EMPS micrographs with the most particles, or
-synthetic micrographs. Prints a Markdown table: seconds from start to exit, processor seconds, images/s,
+The images are the --n crops of --side x --side pixels of EMPS micrographs with the most particles of about
+that diameter, or synthetic micrographs. Prints a Markdown table: seconds from start to exit, processor seconds, images/s,
 ratios, the agreement of the masks with Cellpose's (AP at IoU .5, .75 and .9; 1 means the same), for crops
 the AP of each program's masks against the labels, and how the time of lipopose divides over the stages
 (with one image per worker: their sum / (wall x threads) is the efficiency)."""
@@ -31,11 +31,18 @@ def crops(a, folder):
         for y in range(0, image.shape[0] - a.side + 1, a.side):
             for x in range(0, image.shape[1] - a.side + 1, a.side):
                 part = np.s_[y:y + a.side, x:x + a.side]
-                found.append((len(np.unique(labels[part])) - 1, f"{f.stem}_{y}_{x}", image[part], labels[part]))
+                found.append((worth(labels[part], float(a.diameter)), f"{f.stem}_{y}_{x}", image[part], labels[part]))
     found.sort(key=lambda c: (-c[0], c[1]))
     for _, name, image, _ in found[:a.n]:
         cv2.imwrite(str(folder / (name + ".png")), image)
     return {name: renumbered(labels) for _, name, _, labels in found[:a.n]}
+
+
+def worth(labels, diameter):
+    """Particles that a run at this diameter may find: those of half to twice its size."""
+    import numpy as np
+    d = np.sqrt(np.bincount(labels.ravel())[1:] * 4 / np.pi)
+    return int(((d > diameter / 2) & (d < diameter * 2)).sum())
 
 
 def renumbered(labels):
