@@ -317,7 +317,7 @@ static int segment(int argc, char **argv, int cellpose)
              "cuda: own (default), or cudnn: NVIDIA's, as a second opinion"},
             {"threads", LP_OPT_INT, &r->session.threads, "N", "CPU threads (all)"},
             {"batch_size", LP_OPT_INT, &s->batch_size, "N", "tiles per call of the network (auto)"},
-            {"bsize", LP_OPT_INT, &s->bsize, "PX", "tile (224)"},
+            {"bsize", LP_OPT_INT, &s->bsize, "PX", "tile (224); 0: one where two would do"},
             {"tile_overlap", LP_OPT_DOUBLE, &s->tile_overlap, "F", "overlap of tiles (0.1)"},
             {"augment", LP_OPT_ON, &s->augment, NULL, "flipped, half overlapping tiles"},
             {"Normalisation", LP_OPT_GROUP, NULL, NULL, NULL},

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "big_alloc.h"
+
 static lp_status check_size(int nchan, int Ly, int Lx, lp_err *err)
 {
     if (nchan < 1 || nchan > LP_MAX_CHANNELS)
@@ -23,7 +25,7 @@ lp_status lp_image_new(lp_image *im, int nchan, int Ly, int Lx, lp_err *err)
     if (st) return st;
     bytes = (size_t)nchan * (size_t)Ly * (size_t)Lx * sizeof(float);
     memset(im, 0, sizeof *im);
-    im->data = malloc(bytes);
+    im->data = lp_big_alloc(bytes);
     if (!im->data) return lp_fail_mem(err, "image", (double)bytes);
     im->nchan = nchan;
     im->Ly = Ly;

@@ -84,7 +84,7 @@ typedef struct {
     int invert;
     int tile_norm_blocksize;              /* px, 0 off */
     double sharpen_radius, smooth_radius; /* px, 0 off */
-    int bsize;                            /* tile, px, a multiple of 16 */
+    int bsize;                            /* tile, px, a multiple of 16; 0: tiling.h */
     double tile_overlap;
     int augment;
     int batch_size; /* tiles per call of the network; 0: as many as suit the device */

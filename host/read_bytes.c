@@ -197,6 +197,13 @@ lp_status lp_bytes_read(lp_bytes *b, int64_t off, void *buf, size_t n, size_t *g
     return LP_OK;
 }
 
+void lp_bytes_expect(const lp_bytes *b, int64_t off, int64_t n, int64_t end)
+{
+    if (b->fd < 0 || b->kind || off >= end) return;
+    if (n > end - off) n = end - off;
+    (void)posix_fadvise(b->fd, (off_t)off, (off_t)n, POSIX_FADV_WILLNEED);
+}
+
 lp_status lp_bytes_load(lp_bytes *b, int64_t limit, lp_err *err)
 {
     size_t cap = 1 << 16, used = 0, got;

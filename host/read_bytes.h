@@ -34,6 +34,9 @@ const char *lp_bytes_path(const lp_bytes *b);
  * the data. LP_EIO, or LP_EFORMAT for damaged or cut-off packed data. */
 lp_status lp_bytes_read(lp_bytes *b, int64_t off, void *buf, size_t n, size_t *got, lp_err *err);
 
+/* Only a hint: n bytes from off on, but none from end on, are read soon. */
+void lp_bytes_expect(const lp_bytes *b, int64_t off, int64_t n, int64_t end);
+
 /* Unpacks a packed file into memory, where it stays until close; does nothing for
  * others. LP_ENOMEM where it unpacks to more than limit bytes. */
 lp_status lp_bytes_load(lp_bytes *b, int64_t limit, lp_err *err);

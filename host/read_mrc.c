@@ -258,20 +258,27 @@ static void convert_row(float *plane, int64_t plane_size, uint8_t *row, const la
                             (size_t)l->nchan);
 }
 
-/* Blocks of whole rows of about a megabyte, through a buffer. */
+/* Blocks of whole rows of about a megabyte; floats in place, others through a buffer. The disk is
+ * told of the next ones, so that it works on while these are converted. */
 static lp_status read_blocks(lp_bytes *b, const layout *l, int64_t at, float *data, lp_err *err)
 {
     int64_t rows = 1048576 / l->row_bytes + 1, y, r, n;
+    int in_place = l->type == LP_SAMPLE_F32;
+    uint8_t *buf = NULL, *to;
     lp_status st = LP_OK;
-    uint8_t *buf;
 
     if (rows > l->ny) rows = l->ny;
-    buf = malloc((size_t)(rows * l->row_bytes));
-    if (!buf) return lp_fail_mem(err, lp_bytes_path(b), (double)rows * (double)l->row_bytes);
+    if (!in_place && !(buf = malloc((size_t)(rows * l->row_bytes))))
+        return lp_fail_mem(err, lp_bytes_path(b), (double)rows * (double)l->row_bytes);
     for (y = 0; y < l->ny && !st; y += n) {
+        int64_t from = at + y * l->row_bytes;
+
         n = rows < l->ny - y ? rows : l->ny - y;
-        st = read_exactly(b, l, at + y * l->row_bytes, buf, (size_t)(n * l->row_bytes), err);
-        for (r = 0; r < n && !st; r++)
+        to = in_place ? (uint8_t *)(data + y * l->nx) : buf;
+        lp_bytes_expect(b, from, 3 * n * l->row_bytes, at + l->page_bytes);
+        if ((st = read_exactly(b, l, from, to, (size_t)(n * l->row_bytes), err))) break;
+        if (in_place && l->swap) lp_samples_swap(to, (size_t)(n * l->nx), 4);
+        for (r = 0; r < n && !in_place; r++)
             convert_row(data + (y + r) * l->nx, (int64_t)l->ny * l->nx, buf + r * l->row_bytes, l);
     }
     free(buf);
@@ -304,12 +311,7 @@ lp_status lp_mrc_read(lp_bytes *b, int page, lp_image *im, lp_err *err)
                        page, l.nz, l.nz - 1);
     if ((st = lp_image_new(&tmp, l.nchan, l.ny, l.nx, err))) return st;
     at = l.data_at + l.page_bytes * page;
-    if (l.type == LP_SAMPLE_F32) {
-        st = read_exactly(b, &l, at, tmp.data, (size_t)l.page_bytes, err);
-        if (!st && l.swap) lp_samples_swap(tmp.data, (size_t)(l.page_bytes / 4), 4);
-    } else {
-        st = read_blocks(b, &l, at, tmp.data, err);
-    }
+    st = read_blocks(b, &l, at, tmp.data, err);
     if (!st && lp_bytes_size(b) < 0 && page == l.nz - 1)
         st = verify_rest(b, at + l.page_bytes, err);
     if (st) {

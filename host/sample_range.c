@@ -3,9 +3,36 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "sort.h"
-
 #define SAMPLES 131072
+
+/* Brings the k-th smallest of v [n] to v[k], the smaller before it and the larger after (Hoare's
+ * selection, with the middle one as pivot, as images are often sorted in parts). */
+static float nth(float *v, size_t n, size_t k)
+{
+    size_t first = 0, last = n - 1;
+
+    while (first < last) {
+        float pivot = v[first + (last - first) / 2];
+        size_t i = first, j = last;
+
+        for (;;) {
+            while (v[i] < pivot) i++;
+            while (pivot < v[j]) j--;
+            if (i >= j) break;
+
+            float t = v[i];
+
+            v[i++] = v[j];
+            v[j--] = t;
+        }
+        /* v[first .. j] <= pivot <= v[j + 1 .. last]; both parts are shorter. */
+        if (k <= j)
+            last = j;
+        else
+            first = j + 1;
+    }
+    return v[k];
+}
 
 lp_status lp_sample_range(const float *data, size_t n, double low, double high, float *lo,
                           float *hi, lp_err *err)
@@ -20,9 +47,8 @@ lp_status lp_sample_range(const float *data, size_t n, double low, double high, 
 
         if (isfinite(v)) s[k++] = v;
     }
-    qsort(s, k, sizeof *s, lp_by_float);
-    *lo = k ? s[(size_t)(low / 100 * (double)(k - 1))] : 0;
-    *hi = k ? s[(size_t)ceil(high / 100 * (double)(k - 1))] : 1;
+    *lo = k ? nth(s, k, (size_t)(low / 100 * (double)(k - 1))) : 0;
+    *hi = k ? nth(s, k, (size_t)ceil(high / 100 * (double)(k - 1))) : 1;
     free(s);
     return LP_OK;
 }

@@ -49,6 +49,12 @@ int lp_tiling_count(int L, int bsize, double tile_overlap, int augment)
     return L <= bsize ? 1 : (int)ceil((1.0 + 2 * tile_overlap) * L / bsize);
 }
 
+/* Pixels of a tile along an axis of L. one: a whole axis rather than two tiles of bsize. */
+static int tile_side(int L, int bsize, double tile_overlap, int one)
+{
+    return L <= bsize || (one && lp_tiling_count(L, bsize, tile_overlap, 0) == 2) ? L : bsize;
+}
+
 static lp_status check(int Ly, int Lx, int bsize, double tile_overlap, int augment, lp_err *err)
 {
     if (Ly < 1 || Lx < 1 || Ly > LP_MAX_SIDE || Lx > LP_MAX_SIDE ||
@@ -58,8 +64,9 @@ static lp_status check(int Ly, int Lx, int bsize, double tile_overlap, int augme
                        "use another diameter",
                        Ly, Lx, LP_MAX_SIDE);
     if (bsize < LP_MIN_BSIZE || bsize > LP_MAX_BSIZE || bsize % 16)
-        return lp_fail(err, LP_EARG, "tiling: bsize %d: must be a multiple of 16 from %d to %d",
-                       bsize, LP_MIN_BSIZE, LP_MAX_BSIZE);
+        return lp_fail(err, LP_EARG,
+                       "tiling: bsize %d: must be a multiple of 16 from %d to %d, or 0", bsize,
+                       LP_MIN_BSIZE, LP_MAX_BSIZE);
     if (!augment && !(tile_overlap >= 0.05 && tile_overlap <= 0.5))
         return lp_fail(err, LP_EARG, "tiling: tile_overlap %g: must be from 0.05 to 0.5",
                        tile_overlap);
@@ -69,14 +76,16 @@ static lp_status check(int Ly, int Lx, int bsize, double tile_overlap, int augme
 lp_status lp_tiling_plan(int Ly, int Lx, int bsize, double tile_overlap, int augment,
                          lp_tiling *plan, lp_err *err)
 {
-    lp_status st = check(Ly, Lx, bsize, tile_overlap, augment, err);
+    int one = bsize == 0 && !augment;
+    lp_status st;
     lp_tiling p;
     lp_tile_grid *g = &p.grid;
     size_t n_double, n_int;
     double *d;
     int *s, l_max;
 
-    if (st) return st;
+    if (bsize == 0) bsize = 224;
+    if ((st = check(Ly, Lx, bsize, tile_overlap, augment, err))) return st;
     memset(&p, 0, sizeof p);
     lp_tiling_pad(Ly, p.ypad);
     lp_tiling_pad(Lx, p.xpad);
@@ -91,10 +100,10 @@ lp_status lp_tiling_plan(int Ly, int Lx, int bsize, double tile_overlap, int aug
         if (g->Lyt < bsize) g->Lyt = bsize;
         if (g->Lxt < bsize) g->Lxt = bsize;
     }
-    g->ly = g->Lyt < bsize ? g->Lyt : bsize;
-    g->lx = g->Lxt < bsize ? g->Lxt : bsize;
-    g->ny = lp_tiling_count(g->Lyt, bsize, tile_overlap, augment);
-    g->nx = lp_tiling_count(g->Lxt, bsize, tile_overlap, augment);
+    g->ly = tile_side(g->Lyt, bsize, tile_overlap, one);
+    g->lx = tile_side(g->Lxt, bsize, tile_overlap, one);
+    g->ny = g->ly > bsize ? 1 : lp_tiling_count(g->Lyt, bsize, tile_overlap, augment);
+    g->nx = g->lx > bsize ? 1 : lp_tiling_count(g->Lxt, bsize, tile_overlap, augment);
     if ((int64_t)g->ny * g->nx > LP_MAX_TILES)
         return lp_fail(err, LP_ENOMEM,
                        "tiling: %d x %d tiles for %d x %d pixels: at most %d; use a larger bsize",
@@ -111,8 +120,9 @@ lp_status lp_tiling_plan(int Ly, int Lx, int bsize, double tile_overlap, int aug
     lp_tiling_starts(s, g->ny, g->Lyt, g->ly);
     lp_tiling_starts(s + g->ny, g->nx, g->Lxt, g->lx);
     l_max = g->ly > g->lx ? g->ly : g->lx;
-    lp_tiling_taper(d, g->ly, l_max);
-    lp_tiling_taper(d + g->ly, g->lx, l_max);
+    /* Beside a longer one, an axis of several tiles keeps the taper of its own length. */
+    lp_tiling_taper(d, g->ly, one ? g->ly : l_max);
+    lp_tiling_taper(d + g->ly, g->lx, one ? g->lx : l_max);
     g->ystart = s;
     g->xstart = s + g->ny;
     g->ytaper = d;

@@ -23,9 +23,11 @@ typedef struct {
 } lp_tiling;
 
 /* Ly, Lx: 1 to LP_MAX_SIDE, at most LP_MAX_PIXELS in all (image.h). bsize: a multiple of 16
- * from LP_MIN_BSIZE to LP_MAX_BSIZE. tile_overlap: 0.05 to 0.5; outside Cellpose's two
- * halves disagree about the number of tiles and it fails. Not used with augment, where
- * tiles overlap by half. On success *plan is the caller's (lp_tiling_free). LP_EARG,
+ * from LP_MIN_BSIZE to LP_MAX_BSIZE, or 0: tiles of 224, but an axis that two of them would cover
+ * has one tile of its whole length (not with augment): up to a third of the network's work for
+ * small images, with flows that differ a little from Cellpose's. tile_overlap: 0.05 to 0.5; outside
+ * Cellpose's two halves disagree about the number of tiles and it fails. Not used with
+ * augment, where tiles overlap by half. On success *plan is the caller's (lp_tiling_free). LP_EARG,
  * LP_ENOMEM; *plan is then untouched. */
 lp_status lp_tiling_plan(int Ly, int Lx, int bsize, double tile_overlap, int augment,
                          lp_tiling *plan, lp_err *err);

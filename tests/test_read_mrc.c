@@ -158,27 +158,41 @@ static void modes(void **state)
 }
 
 /* Blocks of more than a megabyte. */
+/* More than a block: through a buffer, and in place. */
 static void large(void **state)
 {
-    const int n = 1200;
-    uint8_t *p = malloc(1024 + 2 * (size_t)n * (size_t)n);
-    head h = plain;
-    lp_image im;
-    int i;
+    static const int modes[][3] = {{6, 2, 0}, {6, 2, 1}, {2, 4, 0}, {2, 4, 1}}; /* bytes, big */
+    const size_t n = 1200;
+    uint8_t *p = malloc(1024 + 4 * n * n);
+    size_t k, i;
 
     (void)state;
     assert_non_null(p);
-    h.nz = 0;
-    h.mode = 6;
-    build(p, &h);
-    put(p, (uint64_t)n, 4, 0);
-    put(p + 4, (uint64_t)n, 4, 0);
-    put(p + 8, 1, 4, 0);
-    for (i = 0; i < n * n; i++) put(p + 1024 + 2 * (size_t)i, (uint64_t)(i % 65521), 2, 0);
-    im = must_read(write_file("large.mrc", p, 1024 + 2 * (size_t)n * (size_t)n), 0);
-    for (i = 0; i < n * n; i++)
-        if (im.data[i] != (float)(i % 65521)) fail_msg("sample %d is %g", i, (double)im.data[i]);
-    lp_image_free(&im);
+    for (k = 0; k < sizeof modes / sizeof *modes; k++) {
+        int size = modes[k][1], big = modes[k][2];
+        head h = plain;
+        lp_image im;
+
+        h.nz = 0;
+        h.mode = modes[k][0];
+        h.big = big;
+        h.machine = big ? "\x11\x11\0\0" : plain.machine;
+        build(p, &h);
+        put(p, n, 4, big);
+        put(p + 4, n, 4, big);
+        put(p + 8, 1, 4, big);
+        for (i = 0; i < n * n; i++) {
+            if (size == 2)
+                put(p + 1024 + 2 * i, i % 65521, 2, big);
+            else
+                put_float(p + 1024 + 4 * i, (float)(i % 65521), big);
+        }
+        im = must_read(write_file("large.mrc", p, 1024 + (size_t)size * n * n), 0);
+        for (i = 0; i < n * n; i++)
+            if (im.data[i] != (float)(i % 65521))
+                fail_msg("mode %d: sample %zu is %g", h.mode, i, (double)im.data[i]);
+        lp_image_free(&im);
+    }
     free(p);
 }
 

@@ -216,7 +216,8 @@ static void round_trip(void **state)
     } cases[] = {{1, 1, 224, 0.1, 0},     {1, 1, 224, 0.1, 1},     {1, 90, 32, 0.1, 0},
                  {7, 13, 64, 0.1, 1},     {90, 1, 32, 0.5, 0},     {224, 224, 224, 0.1, 0},
                  {225, 223, 224, 0.1, 0}, {225, 223, 224, 0.1, 1}, {131, 157, 48, 0.05, 0},
-                 {131, 157, 64, 0.3, 1},  {40, 333, 96, 0.5, 0}};
+                 {131, 157, 64, 0.3, 1},  {40, 333, 96, 0.5, 0},   {240, 240, 0, 0.1, 0},
+                 {230, 420, 0, 0.1, 0},   {130, 60, 0, 0.1, 1}};
     int threads = omp_get_max_threads();
     size_t k, i;
 
@@ -255,6 +256,44 @@ static void round_trip(void **state)
     }
 }
 
+/* bsize 0: one tile along an axis where tiles of 224 would be two; else as with 224. */
+static void whole_axes(void **state)
+{
+    static const struct {
+        int Ly, Lx, augment, ny, nx, ly, lx;
+    } cases[] = {{208, 100, 0, 1, 1, 224, 128}, {240, 240, 0, 1, 1, 256, 256},
+                 {352, 209, 0, 1, 1, 368, 240}, {353, 240, 0, 3, 1, 224, 256},
+                 {240, 900, 0, 1, 5, 256, 224}, {600, 900, 0, 4, 5, 224, 224},
+                 {240, 240, 1, 3, 3, 224, 224}};
+    lp_err err;
+    size_t k;
+    int i;
+
+    (void)state;
+    for (k = 0; k < sizeof cases / sizeof *cases; k++) {
+        lp_tiling p, cellpose;
+        const lp_tile_grid *g = &p.grid, *c = &cellpose.grid;
+
+        assert_int_equal(
+            lp_tiling_plan(cases[k].Ly, cases[k].Lx, 0, 0.1, cases[k].augment, &p, &err), LP_OK);
+        assert_int_equal(
+            lp_tiling_plan(cases[k].Ly, cases[k].Lx, 224, 0.1, cases[k].augment, &cellpose, &err),
+            LP_OK);
+        assert_int_equal(g->ny, cases[k].ny);
+        assert_int_equal(g->nx, cases[k].nx);
+        assert_int_equal(g->ly, cases[k].ly);
+        assert_int_equal(g->lx, cases[k].lx);
+        assert_int_equal(p.ntiles, g->ny * g->nx);
+        assert_true(g->Lyt == c->Lyt && g->Lxt == c->Lxt && g->ypad == c->ypad);
+        if (g->lx == c->lx && g->lx >= 224) /* cut and weighted as Cellpose does */
+            for (i = 0; i < g->lx; i++) assert_true(g->xtaper[i] == c->xtaper[i]);
+        if (g->nx == c->nx)
+            for (i = 0; i < g->nx; i++) assert_int_equal(g->xstart[i], c->xstart[i]);
+        lp_tiling_free(&p);
+        lp_tiling_free(&cellpose);
+    }
+}
+
 static void refused(void **state)
 {
     static const struct {
@@ -265,7 +304,7 @@ static void refused(void **state)
                  {5, -1, 224, 0.1, LP_EARG},
                  {LP_MAX_SIDE + 1, 1, 224, 0.1, LP_EARG},
                  {LP_MAX_SIDE, LP_MAX_SIDE, 224, 0.1, LP_EARG},
-                 {50, 50, 0, 0.1, LP_EARG},
+                 {50, 50, 0, 0.6, LP_EARG},
                  {50, 50, 16, 0.1, LP_EARG},
                  {50, 50, 100, 0.1, LP_EARG},
                  {50, 50, LP_MAX_BSIZE + 16, 0.1, LP_EARG},
@@ -300,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_starts), cmocka_unit_test(golden_pads),
-        cmocka_unit_test(golden_tapers), cmocka_unit_test(round_trip), cmocka_unit_test(refused)};
+        cmocka_unit_test(golden_tapers), cmocka_unit_test(round_trip),
+        cmocka_unit_test(whole_axes),    cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

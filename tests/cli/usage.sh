@@ -53,7 +53,7 @@ seg 0 "--stitch_threshold 0 is off" --stitch_threshold 0 --savedir "$tmp/o" "$tm
 
 # Wrong for any image: said once, not once per image.
 image "$tmp/b.png"
-for o in "--bsize 100" "--bsize 0" "--tile_overlap 0.9" "--niter -1" "--batch_size -1" "--diameter -5" \
+for o in "--bsize 100" "--bsize -16" "--tile_overlap 0.9" "--niter -1" "--batch_size -1" "--diameter -5" \
     "--diameter 0" "--norm_percentile 99 1" "--norm_percentile -1 200" "--lowhigh 5 5" "--page 0" \
     "--page -1" "--threads -1" "--threads 99999" "--chan 77" "--max_size_fraction -1" \
     "--tile_norm_blocksize -3" "--no_norm --invert" "--smooth_radius -1"; do
@@ -61,6 +61,9 @@ for o in "--bsize 100" "--bsize 0" "--tile_overlap 0.9" "--niter -1" "--batch_si
     n=$(grep -c . "$tmp/err")
     check "$o: one line" test "$n" -eq 1
 done
+
+# One tile where tiles of 224 would be two.
+seg 0 "--bsize 0" --bsize 0 --savedir "$tmp/o" "$tmp/a.png"
 
 # The same option in every spelling gives the same bytes.
 seg 0 "--opt=value" --flow_threshold=0.3 --min_size=20 --norm_percentile=2,98 --savedir="$tmp/o1" "$tmp/a.png"
