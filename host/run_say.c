@@ -104,10 +104,12 @@ void lp_run_count(lp_running *r, const lp_run_task *t, const char *base, const l
                  error);
     }
     pthread_mutex_lock(&r->lock);
-    if (res)
+    if (res) {
         lp_tally_add(&r->tally, res);
-    else
-        r->tally.failed++;
+        lp_tally_mend(&r->tally, base);
+    } else {
+        lp_tally_fail(&r->tally, base);
+    }
     if (r->o->settings && line) lp_journal_add(base, &r->o->shard, line, &err);
     if (r->o->json && line) lp_run_print(r, line);
     pthread_mutex_unlock(&r->lock);

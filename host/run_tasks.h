@@ -1,6 +1,6 @@
 /* run_tasks - the parts of segment_run: a run's state, and one image of it.
  *
- * Only segment_run.c, run_image.c and run_say.c include this. */
+ * Only segment_run.c, run_image.c, run_say.c and run_watch.c include this. */
 #ifndef LP_RUN_TASKS_H
 #define LP_RUN_TASKS_H
 
@@ -21,7 +21,6 @@ typedef struct {
 } lp_run_task;
 
 typedef struct {
-    const lp_inputs *in;
     const lp_run_options *o;
     lp_progress *progress;
     double started;
@@ -30,10 +29,14 @@ typedef struct {
     int workers;
     lp_turns turns;         /* of images, which share the memory */
     pthread_mutex_t lock;   /* of what follows, and of stdout */
+    const lp_inputs *in;    /* of a watch: what it gave last */
     lp_run_tiles *tiles;    /* [in->n], or NULL: what the progress was told */
     int next, page, npages; /* the next task: page `page` (0-based) of input `next` */
     lp_run_task *later;     /* [n_later] of room_later: another process was at them */
     int n_later, room_later;
+    int at_work;  /* workers that do not wait for a watch */
+    double ended; /* when one of them last had nothing more to do */
+    int looking;  /* one of them has the watch */
     lp_tally tally;
     int stdout_error;         /* an errno */
     int told;                 /* bits of LP_TOLD_ */
@@ -59,6 +62,16 @@ static inline int lp_run_many(const lp_run_options *o)
 
 /* Does a task unless it is done, or puts it off where another process is at it (run_image.c). */
 void lp_run_do(lp_run_worker *w, const lp_run_task *t);
+
+/* A new list, when all of the last one is taken: counts its pages and tiles (segment_run.c). */
+void lp_run_list(lp_running *r, const lp_session *s, const lp_inputs *in);
+
+/* Of run_watch.c; without a watch they do nothing. Looks whether there are new images. */
+void lp_run_look(lp_run_worker *w);
+/* Waits for new images; 1: there are some, 0: there will be none. */
+int lp_run_wait(lp_run_worker *w);
+/* At the end. */
+void lp_run_unwatch(lp_running *r);
 
 /* Of run_say.c: the name as it may be printed: one line, nothing that a terminal would obey. */
 void lp_run_printable(char *out, size_t cap, const char *name);

@@ -22,7 +22,8 @@ int lp_run_workers(const lp_inputs *in, const lp_run_options *o, int threads, do
         if (lp_read_count(in->item[i].path, &pages, &err) ||
             lp_read_image(in->item[i].path, 0, &im, &err))
             memset(&im, 0, sizeof im);
-    if (!im.data) return 1;
+    if (!im.data && !o->watch) return 1;
+    if (!im.data) im.Ly = im.Lx = 4096; /* will come */
     if (o->page_channels) pages = 1;
     for (i = 0; i < o->n_diameters; i++)
         if (i == 0 || o->diameters[i] < d) d = o->diameters[i];
@@ -30,8 +31,8 @@ int lp_run_workers(const lp_inputs *in, const lp_run_options *o, int threads, do
     scale = diam_mean / d;
     need = (double)im.Ly * im.Lx * (60 + 28 * scale * scale) + 100e6;
     lp_image_free(&im);
-    if (in->n == 1 && (o->page || pages < n)) n = o->page ? 1 : pages;
-    if (in->n > 1 && in->n < n) n = in->n;
+    if (!o->watch && in->n == 1 && (o->page || pages < n)) n = o->page ? 1 : pages;
+    if (!o->watch && in->n > 1 && in->n < n) n = in->n;
     if (!lp_backend_find(o->session.backend, &be, &err) && be->workers && be->workers < n)
         n = be->workers;
     if (memory / need < n) n = memory / need < 1 ? 1 : (int)(memory / need);

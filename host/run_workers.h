@@ -2,8 +2,8 @@
  *
  * One per thread, as far as a quarter of the memory goes. A worker needs about 60 bytes per pixel
  * of its image, more where the image is enlarged, and what the network's activations take. Judged
- * by the first image that can be read, and where diameters are chosen from the images, by the
- * smallest that can be. */
+ * by the first image that can be read (of a watch without any: by 4096 x 4096 px), and where
+ * diameters are chosen from the images, by the smallest that can be. */
 #ifndef LP_RUN_WORKERS_H
 #define LP_RUN_WORKERS_H
 

@@ -113,9 +113,13 @@ static void *work(void *arg)
     lp_run_worker *w = arg;
     lp_run_task t;
 
-    while (take(w->r, &t)) lp_run_do(w, &t);
-    while (take_later(w->r, &t)) lp_run_do(w, &t);
-    return NULL;
+    for (;;) {
+        lp_run_look(w);
+        if (take(w->r, &t) || take_later(w->r, &t))
+            lp_run_do(w, &t);
+        else if (!lp_run_wait(w))
+            return NULL;
+    }
 }
 
 /* The end of a run, also of one that is cut off. */
@@ -182,26 +186,31 @@ static void *guard(void *arg)
     return NULL;
 }
 
-/* All that is to be done, as far as it is known. */
-static void tell_total(lp_running *r, const lp_session *s)
+void lp_run_list(lp_running *r, const lp_session *s, const lp_inputs *in)
 {
-    int64_t pages = 0, tiles = 0;
+    lp_run_tiles *tiles = r->o->quiet ? NULL : calloc((size_t)in->n, sizeof *tiles);
+    int64_t pages = 0, n = 0;
     int i;
 
-    if (!r->o->quiet && (r->tiles = calloc((size_t)r->in->n, sizeof *r->tiles)))
-        lp_run_tiles_count(s, r->in, r->o, r->tiles);
-    for (i = 0; i < r->in->n; i++) {
-        pages += r->tiles ? r->tiles[i].pages : 1;
-        tiles += r->tiles ? (int64_t)r->tiles[i].pages * r->tiles[i].tiles : 0;
+    if (tiles) lp_run_tiles_count(s, in, r->o, tiles);
+    for (i = 0; i < in->n; i++) {
+        pages += tiles ? tiles[i].pages : 1;
+        n += tiles ? (int64_t)tiles[i].pages * tiles[i].tiles : 0;
     }
-    lp_progress_add_total(r->progress, pages, tiles);
+    lp_progress_add_total(r->progress, pages, n);
+    pthread_mutex_lock(&r->lock);
+    free(r->tiles);
+    r->tiles = tiles;
+    r->in = in;
+    r->next = 0;
+    pthread_mutex_unlock(&r->lock);
 }
 
 int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
 {
     lp_run_options own = *given;
     const lp_run_options *o = &own;
-    lp_running r = {.in = in, .o = o, .started = omp_get_wtime()};
+    lp_running r = {.in = in, .next = in->n, .o = o, .started = omp_get_wtime()};
     lp_session_options so = o->session;
     int threads = so.threads > 0 ? so.threads : lp_machine_threads(), n, i, nw = 0, code = 0;
     pthread_t *thread = NULL, guard_thread;
@@ -257,16 +266,20 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
                  o->model_name, size, lp_session_describe(w[0].session), at_once);
         lp_progress_message(r.progress, text);
     }
-    tell_total(&r, w[0].session);
+    if (!o->watch) lp_run_list(&r, w[0].session, in);
     if (o->settings) lp_leftovers_find(in, &r.leftovers);
     guarded = !pthread_create(&guard_thread, NULL, guard, &r);
-    r.workers = n;
+    r.workers = r.at_work = n;
     for (i = 0; i < n; i++) w[i].r = &r;
     for (i = 1; i < n; i++)
         if (pthread_create(&thread[i], NULL, work, &w[i])) break;
+    pthread_mutex_lock(&r.lock);
+    r.at_work -= n - i;
+    pthread_mutex_unlock(&r.lock);
     n = i;
     work(&w[0]);
     for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
+    lp_run_unwatch(&r);
     pthread_mutex_lock(&r.end_lock);
     r.finished = 1;
     pthread_cond_signal(&r.end);
