@@ -1,8 +1,11 @@
 /* run_say - what a run tells of its images: lines, records, counts. */
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "journal.h"
 #include "run_tasks.h"
@@ -56,6 +59,10 @@ char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_inp
                           .only_page = o->page,
                           .settings = o->settings,
                           .wall_s = wall,
+                          .began = NAN,
+                          .started_s = NAN,
+                          .worker = t->worker,
+                          .process = r->process,
                           .peak_mib = lp_json_peak_mib()};
     char shard[32], *line = NULL;
     lp_err err;
@@ -63,6 +70,13 @@ char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_inp
     if (input && input->bytes >= 0) {
         rec.bytes = input->bytes;
         rec.mtime = input->mtime;
+    }
+    if (!isnan(wall)) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        rec.began = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - wall;
+        rec.started_s = omp_get_wtime() - r->started - wall;
     }
     if (o->shard.count > 1) {
         snprintf(shard, sizeof shard, "%d/%d", o->shard.index, o->shard.count);

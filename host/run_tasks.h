@@ -18,12 +18,14 @@ typedef struct {
     const lp_input *x;
     int page, npages; /* 0-based; of x */
     int expected;     /* tiles that the progress was told of */
+    int worker;       /* that does it, from 1; 0: none yet */
 } lp_run_task;
 
 typedef struct {
     const lp_run_options *o;
     lp_progress *progress;
     double started;
+    char process[300]; /* "HOST:PID" */
     lp_leftovers leftovers;
 
     int workers;
@@ -50,6 +52,7 @@ enum { LP_TOLD_LOCKS = 1, LP_TOLD_JOURNAL = 2, LP_TOLD_WAITING = 4 };
 typedef struct {
     lp_running *r;
     lp_session *session;
+    int index;        /* from 1 */
     int tiles, total; /* of the current image, told to the progress so far */
     int expected;     /* told before it began */
 } lp_run_worker;

@@ -25,7 +25,7 @@
 /* A file without a task. keep: a record says so, unless another process is at its results. */
 static void fail_file(lp_running *r, const lp_input *x, int keep, const char *why)
 {
-    const lp_run_task t = {x, 0, 1, 0};
+    const lp_run_task t = {x, 0, 1, 0, 0};
     lp_done_input input = lp_done_look(x->path);
     lp_claim claim = {LP_CLAIM_BUSY, -1};
 
@@ -66,7 +66,7 @@ static int take(lp_running *r, lp_run_task *t)
             }
         }
         if (!bad) {
-            *t = (lp_run_task){x, r->page++, r->npages, 0};
+            *t = (lp_run_task){x, r->page++, r->npages, 0, 0};
             if (r->tiles && (r->o->page || t->page < r->tiles[r->next].pages))
                 t->expected = r->tiles[r->next].tiles;
             got = 1;
@@ -115,10 +115,12 @@ static void *work(void *arg)
 
     for (;;) {
         lp_run_look(w);
-        if (take(w->r, &t) || take_later(w->r, &t))
+        if (take(w->r, &t) || take_later(w->r, &t)) {
+            t.worker = w->index;
             lp_run_do(w, &t);
-        else if (!lp_run_wait(w))
+        } else if (!lp_run_wait(w)) {
             return NULL;
+        }
     }
 }
 
@@ -206,6 +208,14 @@ void lp_run_list(lp_running *r, const lp_session *s, const lp_inputs *in)
     pthread_mutex_unlock(&r->lock);
 }
 
+static void name_process(char *name, size_t cap)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+
+    if (gethostname(host, sizeof host - 1)) *host = 0;
+    snprintf(name, cap, "%s:%ld", host, (long)getpid());
+}
+
 int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
 {
     lp_run_options own = *given;
@@ -227,6 +237,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
     pthread_cond_init(&r.end, &attr);
     pthread_condattr_destroy(&attr);
     lp_turns_init(&r.turns);
+    name_process(r.process, sizeof r.process);
     lp_signals_catch();
     n = lp_run_workers(in, o, threads, 30);
     so.threads = threads / n > 0 ? threads / n : 1;
@@ -270,7 +281,10 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
     if (o->settings) lp_leftovers_find(in, &r.leftovers);
     guarded = !pthread_create(&guard_thread, NULL, guard, &r);
     r.workers = r.at_work = n;
-    for (i = 0; i < n; i++) w[i].r = &r;
+    for (i = 0; i < n; i++) {
+        w[i].r = &r;
+        w[i].index = i + 1;
+    }
     for (i = 1; i < n; i++)
         if (pthread_create(&thread[i], NULL, work, &w[i])) break;
     pthread_mutex_lock(&r.lock);

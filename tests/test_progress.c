@@ -122,6 +122,10 @@ static void json_record(void **state)
                         .settings = "ab",
                         .shard = "2/4",
                         .wall_s = 1.5,
+                        .began = 1700000000.125,
+                        .started_s = NAN,
+                        .worker = 2,
+                        .process = "node:12",
                         .peak_mib = 100.25};
     char *s = NULL, *skipped;
     cJSON *j;
@@ -136,6 +140,8 @@ static void json_record(void **state)
                            "\"pages\":3,\"only_page\":null,\"bytes\":123456789012,"
                            "\"mtime\":\"1700000000.000000001\",\"settings\":\"ab\","
                            "\"shard\":\"2/4\",\"skipped\":false,\"wall_s\":1.5,"
+                           "\"began\":1700000000.125,\"started_s\":null,\"worker\":2,"
+                           "\"process\":\"node:12\","
                            "\"peak_mib\":100.25}");
     j = cJSON_Parse(s);
     skipped = lp_json_skipped(j);
