@@ -53,6 +53,7 @@ typedef struct {
     lp_running *r;
     lp_session *session;
     int index;        /* from 1 */
+    int threads;      /* its share of the CPU's */
     int tiles, total; /* of the current image, told to the progress so far */
     int expected;     /* told before it began */
 } lp_run_worker;

@@ -8,6 +8,8 @@
 #include "pilot.h"
 #include "read.h"
 
+#define LOOK_AT 20 /* damaged files may come first */
+
 int lp_run_workers(const lp_inputs *in, const lp_run_options *o, int threads, double diam_mean)
 {
     double memory = lp_machine_memory() / 4;
@@ -18,12 +20,14 @@ int lp_run_workers(const lp_inputs *in, const lp_run_options *o, int threads, do
     lp_image im = {0};
     lp_err err;
 
-    for (i = 0; i < in->n && i < 3 && !im.data; i++)
+    for (i = 0; i < in->n && i < LOOK_AT && !im.data; i++)
         if (lp_read_count(in->item[i].path, &pages, &err) ||
             lp_read_image(in->item[i].path, 0, &im, &err))
             memset(&im, 0, sizeof im);
-    if (!im.data && !o->watch) return 1;
-    if (!im.data) im.Ly = im.Lx = 4096; /* will come */
+    if (!im.data) {
+        pages = 1;
+        im.Ly = im.Lx = 4096;
+    }
     if (o->page_channels) pages = 1;
     for (i = 0; i < o->n_diameters; i++)
         if (i == 0 || o->diameters[i] < d) d = o->diameters[i];

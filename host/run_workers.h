@@ -2,7 +2,7 @@
  *
  * One per thread, as far as a quarter of the memory goes. A worker needs about 60 bytes per pixel
  * of its image, more where the image is enlarged, and what the network's activations take. Judged
- * by the first image that can be read (of a watch without any: by 4096 x 4096 px), and where
+ * by the first image of 20 that can be read (4096 x 4096 px where there is none), and where
  * diameters are chosen from the images, by the smallest that can be. */
 #ifndef LP_RUN_WORKERS_H
 #define LP_RUN_WORKERS_H

@@ -111,17 +111,21 @@ static int take_later(lp_running *r, lp_run_task *t)
 static void *work(void *arg)
 {
     lp_run_worker *w = arg;
+    int before = omp_get_max_threads();
     lp_run_task t;
 
+    omp_set_num_threads(w->threads); /* reading and writing too */
     for (;;) {
         lp_run_look(w);
         if (take(w->r, &t) || take_later(w->r, &t)) {
             t.worker = w->index;
             lp_run_do(w, &t);
         } else if (!lp_run_wait(w)) {
-            return NULL;
+            break;
         }
     }
+    omp_set_num_threads(before);
+    return NULL;
 }
 
 /* The end of a run, also of one that is cut off. */
@@ -284,6 +288,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
     for (i = 0; i < n; i++) {
         w[i].r = &r;
         w[i].index = i + 1;
+        w[i].threads = so.threads;
     }
     for (i = 1; i < n; i++)
         if (pthread_create(&thread[i], NULL, work, &w[i])) break;

@@ -11,6 +11,7 @@
 #include "atomic.h"
 #include "report_html.h"
 #include "report_plot.h"
+#include "sort.h"
 #include "timeline.h"
 
 enum {
@@ -280,13 +281,6 @@ static void tasks(FILE *f, const lp_timeline *t)
     fputs("</table></div>\n", f);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static lp_status stages(FILE *f, const lp_timeline *t, lp_err *err)
 {
     double *v = malloc((size_t)t->n * sizeof *v), all = 0;
@@ -303,11 +297,11 @@ static lp_status stages(FILE *f, const lp_timeline *t, lp_err *err)
         for (i = 0; i < t->n; i++)
             sum += v[i] = t->bar[i].part[k] * (t->bar[i].end - t->bar[i].begin);
         if (!(sum > 0)) continue;
-        qsort(v, (size_t)t->n, sizeof *v, by_value);
+        qsort(v, (size_t)t->n, sizeof *v, lp_by_double);
         fputs("<tr><td>", f);
         lp_html_text(f, kind_name(t, k));
-        fprintf(f, "<td>%.3g<td>%.1f %%<td>%.3g<td>%.3g\n", sum, 100 * sum / all, v[t->n / 2],
-                v[t->n - 1]);
+        fprintf(f, "<td>%.3g<td>%.1f %%<td>%.3g<td>%.3g\n", sum, 100 * sum / all,
+                lp_quantile(v, t->n, 0.5), v[t->n - 1]);
     }
     fputs("</table></div>\n", f);
     free(v);

@@ -1,6 +1,5 @@
 /* timeline: records of several tasks into rows over time. */
 #include <cjson/cJSON.h>
-#include <unistd.h>
 
 #include "lp_test.h"
 #include "tmp_dir.h"
@@ -108,9 +107,7 @@ static char *page_of(const lp_gather *g)
     assert_int_equal(lp_timeline_write(&t, "<dir>", path, &err), LP_OK);
     text = lp_tmp_read(path, NULL);
     lp_timeline_free(&t);
-    unlink(path);
-    rmdir(dir);
-    free(dir);
+    lp_tmp_remove(dir);
     return text;
 }
 

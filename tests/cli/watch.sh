@@ -15,24 +15,16 @@ watch() {
     env --default-signal=TERM "$lp" segment --model "$model" --watch --watch_settle 0.4 --savedir "$out" "$@" >"$tmp/out" 2>"$tmp/err" &
     pid=$!
 }
-# until NAME COMMAND: within 60 s.
+# until_ NAME COMMAND: within 60 s.
 until_() {
-    n=0
     nm=$1
     shift
-    while [ $n -lt 600 ] && ! "$@" >/dev/null 2>&1; do
-        sleep 0.1
-        n=$((n + 1))
-    done
+    until_true 60 "$@"
     check "$nm" "$@"
 }
 ends() { # NAME CODE
-    n=0
-    while [ $n -lt 100 ] && kill -0 $pid 2>/dev/null; do
-        sleep 0.1
-        n=$((n + 1))
-    done
-    check "$1: within 10 s" sh -c "! kill -0 $pid"
+    gone() { ! kill -0 $pid; }
+    if until_true 10 gone; then ok "$1: within 10 s"; else bad "$1: within 10 s" "it goes on"; fi
     kill -9 $pid 2>/dev/null
     wait $pid
     got=$?
