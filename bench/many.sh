@@ -29,7 +29,9 @@ for e in png tif mrc; do
     "$tool" image "$kinds/flat.$e" flat 50 50 1 1
     "$tool" image "$kinds/one.$e" cones 1 1 1 1
 done
+# 27 in all: a damaged one every 20th or 100th then is another kind each time.
 for e in tif mrc; do
+    "$tool" image "$kinds/long.$e" cones 20 210 1 1
     "$tool" image "$kinds/nan.$e" nan 60 60 1 1
     "$tool" image "$kinds/faint.$e" faint 60 60 1 1
     "$tool" image "$kinds/stack.$e" cones 48 52 1 2
@@ -52,7 +54,7 @@ while [ $i -lt "$n" ]; do
         name=d${i}_${name%.gz}
         name=${name%.bz2}
         case $((i / every % 4)) in
-        0) head -c $(($(wc -c <"$f") / 2)) "$f" >"$in/$name" ;;
+        0) head -c $(($(wc -c <"$f") * 2 / 5)) "$f" >"$in/$name" ;;
         1) cp "$tmp/text" "$in/$name" ;;
         2) cp "$tmp/zeros" "$in/$name" ;;
         3) cp "$tmp/empty" "$in/$name" ;;
