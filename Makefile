@@ -81,6 +81,11 @@ $(BUILD)/obj/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+# What `bench` was built from, where that is known.
+GIT_LOG := $(wildcard $(shell git rev-parse --git-path logs/HEAD 2>/dev/null))
+$(BUILD)/obj/host/cmd_bench.c.o: $(GIT_LOG)
+$(BUILD)/obj/host/cmd_bench.c.o: ALL_CFLAGS += -DLP_COMMIT='"$(shell git describe --always --dirty 2>/dev/null)"'
+
 # The parts of a page become C strings.
 $(BUILD)/pages/%.inc: host/% Makefile
 	@mkdir -p $(@D)

@@ -8,6 +8,7 @@
 #include "gather.h"
 #include "inputs.h"
 #include "options.h"
+#include "timeline.h"
 
 #define SHOWN 20 /* of each kind on the terminal; all are in the JSON file */
 
@@ -70,21 +71,33 @@ static int tell(const lp_gather *g, const char *csv, const char *json, int quiet
                 "lipopose: the images were made with %d different settings (\"settings\" in %s)\n",
                 n, json);
     if (!quiet)
-        printf("%d of %d images: %lld particle%s; %s, %s\n", done, all, (long long)g->rows,
-               g->rows == 1 ? "" : "s", csv, json);
+        printf("%d of %d images: %lld particle%s; %s, %s, " LP_TIMELINE_PAGE "\n", done, all,
+               (long long)g->rows, g->rows == 1 ? "" : "s", csv, json);
     return done < all || g->n_unrecorded;
+}
+
+static lp_status write_page(const lp_gather *g, const char *dir, const char *path, lp_err *err)
+{
+    lp_timeline t;
+    lp_status st = lp_timeline_new(g, &t, err);
+
+    if (st) return st;
+    st = lp_timeline_write(&t, dir, path, err);
+    lp_timeline_free(&t);
+    return st;
 }
 
 int lp_cmd_gather(int argc, char **argv)
 {
     const char *savedir = NULL;
     char **names = calloc((size_t)argc + 1, sizeof *names), csv[PATH_MAX], json[PATH_MAX];
+    char page[PATH_MAX];
     int n = 0, quiet = 0, help = 0, code = 0;
     lp_gather g = {0};
     lp_err err = {0};
     lp_status st;
     const lp_option table[] = {
-        {"savedir", LP_OPT_STRING, &savedir, "DIR", "for the two files (the folder itself)"},
+        {"savedir", LP_OPT_STRING, &savedir, "DIR", "for the files (the folder itself)"},
         {"quiet", LP_OPT_ON, &quiet, NULL, "only what is missing, and errors"},
         {"help", LP_OPT_ON, &help, NULL, "this list"},
         {NULL, LP_OPT_GROUP, NULL, NULL, NULL},
@@ -96,6 +109,7 @@ int lp_cmd_gather(int argc, char **argv)
         printf("usage: lipopose gather [options] FOLDER\n"
                "Joins the results that runs and shards of segment left in FOLDER into\n"
                "FOLDER/" LP_GATHER_CSV " and FOLDER/" LP_GATHER_JSON ",\n"
+               "shows in FOLDER/" LP_TIMELINE_PAGE " what each worker did when,\n"
                "and names what is missing or failed (exit code 1).\n");
         lp_options_help(table, stdout);
         goto done;
@@ -110,12 +124,14 @@ int lp_cmd_gather(int argc, char **argv)
     if (savedir && (st = lp_inputs_make_folder(savedir, &err))) goto done;
     if (!savedir) savedir = names[0];
     if (snprintf(csv, sizeof csv, "%s/" LP_GATHER_CSV, savedir) >= PATH_MAX ||
-        snprintf(json, sizeof json, "%s/" LP_GATHER_JSON, savedir) >= PATH_MAX) {
+        snprintf(json, sizeof json, "%s/" LP_GATHER_JSON, savedir) >= PATH_MAX ||
+        snprintf(page, sizeof page, "%s/" LP_TIMELINE_PAGE, savedir) >= PATH_MAX) {
         st = lp_fail(&err, LP_EIO, "%s: the path is too long", savedir);
         goto done;
     }
     if ((st = lp_gather_write_csv(&g, csv, &err))) goto done;
     if ((st = lp_gather_write_json(&g, json, &err))) goto done;
+    if ((st = write_page(&g, names[0], page, &err))) goto done;
     code = tell(&g, csv, json, quiet);
 done:
     if (st) {

@@ -5,26 +5,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "calibrate.h"
 #include "commands.h"
 #include "diameters.h"
-#include "expected.h"
 #include "fingerprint.h"
 #include "inputs.h"
 #include "merge_text.h"
 #include "options.h"
 #include "run_devices.h"
-#include "segment_run.h"
+#include "segment_source.h"
 #include "../weights/sha256.h"
 
 typedef struct {
     lp_run_options run;
-    lp_inputs_options find;
+    lp_segment_source source;
     const char *dir, *image_path, *model, *backend, *precision, *compat;
     const char *diameters, *method, *levels;
-    const char *settings, *calibrate, *target, *settings_out, *shard, *gpu_device;
+    const char *settings, *calibrate, *target, *settings_out, *gpu_device;
     double threshold;
     int channel_axis, z_axis, all_channels, do_3d, help, version, verbose;
     double stitch_threshold, gpu_memory;
@@ -166,7 +164,9 @@ static lp_status check_calibrate(const args *a, int has_threshold, char *out, lp
     if (has_threshold)
         return lp_fail(err, LP_EARG, "--threshold and --calibrate: it finds the threshold");
     if (a->run.json) return lp_fail(err, LP_EARG, "--json: does not go with --calibrate");
-    if (a->shard) return lp_fail(err, LP_EARG, "--shard: does not go with --calibrate");
+    if (a->source.shard || a->source.watch)
+        return lp_fail(err, LP_EARG, "--%s: does not go with --calibrate",
+                       a->source.shard ? "shard" : "watch");
     if (!a->settings_out && !a->run.savedir)
         return lp_fail(err, LP_EARG, "--calibrate: needs --savedir or --settings_out FILE");
     if (!a->settings_out &&
@@ -225,31 +225,6 @@ static lp_status check_settings(const args *a, const lp_settings *set, const lp_
     return LP_OK;
 }
 
-static int is_folder(const char *path)
-{
-    struct stat s;
-
-    return !stat(path, &s) && S_ISDIR(s.st_mode);
-}
-
-/* Keeps this task's part of the images. one_file: a single file is named, which a script that runs
- * once per file, as many job arrays do, does not want to be left out. */
-static lp_status take_shard(args *a, int one_file, lp_inputs *in, lp_err *err)
-{
-    lp_shard *s = &a->run.shard;
-    int n = in->n;
-    lp_status st = lp_shard_find(a->shard ? a->shard : one_file ? "none" : NULL, getenv, s, err);
-
-    /* What is expected is the list before it is cut. */
-    if (st || (st = lp_expected_write(in, err)) || s->count == 1) return st;
-    lp_inputs_keep(in, s->index, s->count);
-    if (!a->run.quiet)
-        fprintf(stderr, "lipopose: shard %d/%d%s%s%s: %d of %d images%s\n", s->index, s->count,
-                s->array ? " (" : "", s->array ? s->array : "", s->array ? ")" : "", in->n, n,
-                s->array ? "; --shard none takes all" : "");
-    return LP_OK;
-}
-
 static int segment(int argc, char **argv, int cellpose)
 {
     args a = {.run = {.save_tif = 1,
@@ -258,6 +233,7 @@ static int segment(int argc, char **argv, int cellpose)
                       .save_npy = cellpose,
                       .mean_diameter = cellpose,
                       .shard = {1, 1, NULL}},
+              .source = {.settle = 5},
               .channel_axis = -1,
               .z_axis = -1};
     lp_segment_options *s = &a.run.segment;
@@ -281,10 +257,12 @@ static int segment(int argc, char **argv, int cellpose)
             {"Input", LP_OPT_GROUP, NULL, NULL, NULL},
             {"dir", LP_OPT_STRING, &a.dir, "DIR", "folder of images (or name it without --dir)"},
             {"image_path", LP_OPT_STRING, &a.image_path, "FILE", "one image"},
-            {"look_one_level_down", LP_OPT_ON, &a.find.look_one_level_down, NULL,
+            {"look_one_level_down", LP_OPT_ON, &a.source.find.look_one_level_down, NULL,
              "also take the folders inside the folder"},
-            {"img_filter", LP_OPT_STRING, &a.find.img_filter, "END", "only names that end so"},
-            {"mask_filter", LP_OPT_STRING, &a.find.mask_filter, "END", "no names that end so"},
+            {"img_filter", LP_OPT_STRING, &a.source.find.img_filter, "END",
+             "only names that end so"},
+            {"mask_filter", LP_OPT_STRING, &a.source.find.mask_filter, "END",
+             "no names that end so"},
             {"page", LP_OPT_INT, &r->page, "N", "only page or section N, counted from 1"},
             {"pixel_nm", LP_OPT_DOUBLE, &r->pixel_nm, "NM", "pixel size, instead of the file's"},
             {"chan", LP_OPT_INT, &s->chan, "N", "0 grey (default), 1 red, 2 green, 3 blue"},
@@ -365,8 +343,14 @@ static int segment(int argc, char **argv, int cellpose)
             {"Runs", LP_OPT_GROUP, NULL, NULL, NULL},
             {"overwrite", LP_OPT_ON, &r->overwrite, NULL,
              "do again what an earlier run has done with the same settings"},
-            {"shard", LP_OPT_STRING, &a.shard, "I/N",
+            {"shard", LP_OPT_STRING, &a.source.shard, "I/N",
              "only part I of N (that of the job array's task); none: all"},
+            {"watch", LP_OPT_ON, &a.source.watch, NULL,
+             "go on with what comes into the folders, as soon as it is complete"},
+            {"watch_settle", LP_OPT_DOUBLE, &a.source.settle, "S",
+             "seconds without a change that make a file complete (5)"},
+            {"watch_timeout", LP_OPT_DOUBLE, &a.source.timeout, "S",
+             "seconds without new images that end the watch (0: never)"},
             {"json", LP_OPT_ON, &r->json, NULL, "one JSON record per image on stdout"},
             {"quiet", LP_OPT_ON, &r->quiet, NULL, "only warnings and errors"},
             {"help", LP_OPT_ON, &a.help, NULL, "this list"},
@@ -449,21 +433,24 @@ static int segment(int argc, char **argv, int cellpose)
     r->model_sha256 = sha256;
     if (a.diameters || given) fill_settings(&a, name, &now);
     if (given && (st = check_settings(&a, given, &now, &err))) goto done;
-    a.find.savedir = r->savedir;
+    a.source.find.savedir = r->savedir;
     if (r->savedir && (st = lp_inputs_make_folder(r->savedir, &err))) goto done;
-    if ((st = lp_inputs_find(names, n, &a.find, &in, &err))) goto done;
+    a.source.names = names;
+    a.source.n = n;
     if (cal.labels) {
+        if ((st = lp_inputs_find(names, n, &a.source.find, &in, &err))) goto done;
         cal.settings = now;
         code = lp_calibrate_run(&in, r, &cal);
     } else {
         if ((st = lp_fingerprint(r, fingerprint, &err))) goto done;
         r->settings = fingerprint;
-        if ((st = take_shard(&a, n == 1 && !is_folder(names[0]), &in, &err))) goto done;
-        if (in.n) code = lp_segment_run(&in, r);
+        if ((st = lp_segment_source_find(&a.source, r, &in, &err))) goto done;
+        if (in.n || r->watch) code = lp_segment_run(&in, r);
     }
 done:
     if (st) code = fail(st, &err);
     lp_inputs_free(&in);
+    lp_watch_free(&r->watch);
     lp_diameters_free(&diameters);
     lp_settings_free(&set);
     free(model);

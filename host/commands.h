@@ -19,6 +19,7 @@ int lp_cmd_info(int argc, char **argv);
 int lp_cmd_synth(int argc, char **argv);
 int lp_cmd_eval(int argc, char **argv);
 int lp_cmd_train(int argc, char **argv);
+int lp_cmd_bench(int argc, char **argv);
 int lp_cmd_crossval(int argc, char **argv);
 
 #endif

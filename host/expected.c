@@ -34,9 +34,9 @@ static int by_base(const void *a, const void *b)
 }
 
 /* One folder's. */
-static lp_status write_list(const char *const *base, int n, lp_err *err)
+static lp_status write_list(const char *const *base, int n, const char *id, lp_err *err)
 {
-    char hex[65], name[sizeof PREFIX + 16], path[PATH_MAX], *text;
+    char hex[65], name[NAME_MAX + 1], path[PATH_MAX], *text;
     struct stat s;
     size_t k = 0;
     lp_status st;
@@ -51,14 +51,14 @@ static lp_status write_list(const char *const *base, int n, lp_err *err)
         k += len;
     }
     lp_sha256(text, k, hex);
-    snprintf(name, sizeof name, PREFIX "%.16s", hex);
+    snprintf(name, sizeof name, PREFIX "%.16s", id ? id : hex);
     st = lp_done_file(base[0], name, 1, path, err);
-    if (!st && stat(path, &s)) st = lp_atomic_write_file(path, text, k, err);
+    if (!st && (id || stat(path, &s))) st = lp_atomic_write_file(path, text, k, err);
     free(text);
     return st;
 }
 
-lp_status lp_expected_write(const lp_inputs *in, lp_err *err)
+lp_status lp_expected_write(const lp_inputs *in, const char *id, lp_err *err)
 {
     const char **base = malloc((size_t)(in->n ? in->n : 1) * sizeof *base);
     lp_status st = LP_OK;
@@ -77,7 +77,7 @@ lp_status lp_expected_write(const lp_inputs *in, lp_err *err)
             continue;
         /* Of a folder that is not there, reading the images tells. */
         snprintf(folder, sizeof folder, "%.*s.", (int)dir, base[from]);
-        if (!stat(folder, &s)) st = write_list(base + from, i - from, err);
+        if (!stat(folder, &s)) st = write_list(base + from, i - from, id, err);
         from = i;
     }
     free(base);

@@ -9,8 +9,10 @@
 
 #include "inputs.h"
 
-/* Writes the lists of all folders that in has results in, before it is cut into shards. */
-lp_status lp_expected_write(const lp_inputs *in, lp_err *err);
+/* Writes the lists of all folders that in has results in, before it is cut into shards. id: up to
+ * 16 characters that stand for HASH, of a list that grows: the file of that name is replaced. NULL:
+ * a list that does not change. */
+lp_status lp_expected_write(const lp_inputs *in, const char *id, lp_err *err);
 
 /* All lists of folder dir: name [*n], sorted, each once. The caller frees each and the list.
  * LP_EIO where a list cannot be read; none is fine. */

@@ -54,20 +54,52 @@ static void free_item(lp_input *x)
     free(x->key);
 }
 
-/* base with its folder as the system knows it: a/../b/x and b/x are the same. */
-static char *make_key(const char *base)
+/* A folder as written, and as the system knows it: a/../b and b are the same. */
+typedef struct {
+    char *written, *real;
+    size_t n; /* of written */
+} known_folder;
+
+static void free_folder(known_folder *f)
+{
+    free(f->written);
+    free(f->real);
+    memset(f, 0, sizeof *f);
+}
+
+/* base with its folder as the system knows it. Images of a folder follow each other: *last is the
+ * folder of the one before. */
+static char *make_key(const char *base, known_folder *last)
 {
     size_t dir = (size_t)(file_name(base) - base);
-    char *folder = dir ? strndup(base, dir) : strdup("."), *real, *key = NULL;
+    char *key;
 
-    if (!folder) return NULL;
-    real = realpath(folder, NULL);
-    if (!real && errno != ENOMEM) real = strdup(folder); /* not there: reading will fail */
-    if (real && (key = malloc(strlen(real) + strlen(base + dir) + 2)))
-        sprintf(key, "%s/%s", real, base + dir);
-    free(real);
-    free(folder);
+    if (!last->real || last->n != dir || memcmp(last->written, base, dir)) {
+        free_folder(last);
+        last->written = dir ? strndup(base, dir) : strdup(".");
+        if (!last->written) return NULL;
+        last->real = realpath(last->written, NULL);
+        /* not there: reading will fail */
+        if (!last->real && errno != ENOMEM) last->real = strdup(last->written);
+        if (!last->real) return NULL;
+        last->n = dir;
+    }
+    if ((key = malloc(strlen(last->real) + strlen(base + dir) + 2)))
+        sprintf(key, "%s/%s", last->real, base + dir);
     return key;
+}
+
+static lp_status make_keys(lp_inputs *in, lp_err *err)
+{
+    known_folder last = {0};
+    lp_status st = LP_OK;
+    int i;
+
+    for (i = 0; i < in->n && !st; i++)
+        if (!(in->item[i].key = make_key(in->item[i].base, &last)))
+            st = lp_fail_mem(err, "list of images", in->n * 8.0);
+    free_folder(&last);
+    return st;
 }
 
 static lp_status add(lp_inputs *in, const char *path, const char *savedir, const char *below,
@@ -106,7 +138,18 @@ static int by_version(const void *a, const void *b)
     return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names in a folder, sorted; with_folders tells which kind. */
+/* Whether dir/e is a folder (folders 1) or a plain file (0). Most file systems tell the kind. */
+static int is_kind(const char *dir, const struct dirent *e, int folders)
+{
+    char path[PATH_MAX];
+    struct stat s;
+
+    if (e->d_type == DT_REG || e->d_type == DT_DIR) return e->d_type == (folders ? DT_DIR : DT_REG);
+    if (snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path) return 0;
+    return !stat(path, &s) && (folders ? S_ISDIR(s.st_mode) : S_ISREG(s.st_mode));
+}
+
+/* Names in a folder, sorted; folders tells which kind. */
 static lp_status list(const char *dir, int folders, char ***names, int *n, lp_err *err)
 {
     DIR *d = opendir(dir);
@@ -116,14 +159,11 @@ static lp_status list(const char *dir, int folders, char ***names, int *n, lp_er
 
     if (!d) return lp_fail(err, LP_EIO, "%s: cannot open the folder: %s", dir, strerror(errno));
     while ((e = readdir(d))) {
-        char path[PATH_MAX];
-        struct stat s;
         char **more;
 
         if (e->d_name[0] == '.') continue;
         if (!folders && !lp_read_is_image_name(e->d_name)) continue;
-        if (snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path) continue;
-        if (stat(path, &s) || (folders ? !S_ISDIR(s.st_mode) : !S_ISREG(s.st_mode))) continue;
+        if (!is_kind(dir, e, folders)) continue;
         more = realloc(list_, (size_t)(k + 1) * sizeof *more);
         if (more) {
             list_ = more;
@@ -202,14 +242,8 @@ static lp_status check_bases(lp_inputs *in, lp_err *err)
     lp_status st = LP_OK;
     int i, k = 0;
 
-    for (i = 0; i < in->n && sorted; i++) {
-        sorted[i] = &in->item[i];
-        if (!(in->item[i].key = make_key(in->item[i].base))) {
-            free(sorted);
-            sorted = NULL;
-        }
-    }
     if (!sorted) return lp_fail_mem(err, "list of images", in->n * 8.0);
+    for (i = 0; i < in->n; i++) sorted[i] = &in->item[i];
     qsort(sorted, (size_t)in->n, sizeof *sorted, by_key);
     for (i = 1; i < in->n && !st; i++) {
         lp_input *first = sorted[k], *x = sorted[i];
@@ -256,11 +290,13 @@ lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, 
         while (len > 1 && name[len - 1] == '/') name[--len] = 0;
         if (!*name) {
             st = lp_fail(err, LP_EARG, "an empty name was given for an image");
+        } else if (o->growing && (stat(name, &s) || !S_ISDIR(s.st_mode))) {
+            st = lp_fail(err, LP_EIO, "%s: no such folder", name);
         } else if (stat(name, &s) || !S_ISDIR(s.st_mode)) {
             st = add(&in, name, o->savedir, "", err);
         } else {
             st = add_folder(&in, name, "", o->look_one_level_down, o, err);
-            if (!st && in.n == before)
+            if (!st && in.n == before && !o->growing)
                 st = lp_fail(err, LP_EARG,
                              "%s: no images (.tif .tiff .png .mrc .mrcs .map .rec .st, also .gz, "
                              ".bz2) in this folder%s",
@@ -268,13 +304,30 @@ lp_status lp_inputs_find(char *const *names, int n, const lp_inputs_options *o, 
         }
         free(name);
     }
-    if (!st && in.n == 0) st = lp_fail(err, LP_EARG, "no images given");
-    if (!st) st = check_bases(&in, err);
+    if (!st && in.n == 0 && !o->growing) st = lp_fail(err, LP_EARG, "no images given");
+    if (!st) st = make_keys(&in, err);
+    if (!st && in.n && !o->growing) st = check_bases(&in, err);
     if (st) {
         lp_inputs_free(&in);
         return st;
     }
     *out = in;
+    return LP_OK;
+}
+
+lp_status lp_inputs_add(lp_inputs *in, const lp_input *x, lp_err *err)
+{
+    lp_input *item = realloc(in->item, (size_t)(in->n + 1) * sizeof *item);
+    lp_input own;
+
+    if (!item) return lp_fail_mem(err, "list of images", sizeof *item);
+    in->item = item;
+    own = (lp_input){strdup(x->path), strdup(x->key), strdup(x->name), strdup(x->base)};
+    if (!own.path || !own.key || !own.name || !own.base) {
+        free_item(&own);
+        return lp_fail_mem(err, "list of images", 1000);
+    }
+    in->item[in->n++] = own;
     return LP_OK;
 }
 

@@ -25,6 +25,8 @@ typedef struct {
     const char *img_filter;  /* NULL, or what stems in folders must end with */
     const char *mask_filter; /* NULL, or a further ending of stems to leave out of folders */
     int look_one_level_down; /* also the folders inside a folder; below savedir they keep names */
+    int growing; /* of folders that fill (watch.h): they may be empty; files with the same results
+                    are all listed; a name that is no folder is LP_EIO */
 } lp_inputs_options;
 
 /* A file named twice counts once; one that does not exist is listed like the others, so that
@@ -37,6 +39,9 @@ void lp_inputs_free(lp_inputs *in);
 
 /* Keeps only the images of shard index of count (shard.h); there may be none. */
 void lp_inputs_keep(lp_inputs *in, int index, int count);
+
+/* A copy of x at the end. LP_ENOMEM. */
+lp_status lp_inputs_add(lp_inputs *in, const lp_input *x, lp_err *err);
 
 /* Makes folder path and its parents; it is no error if it exists. LP_EIO where that fails, or
  * where it cannot be written to. */

@@ -122,8 +122,11 @@ lp_status lp_json_format(const lp_json_record *r, char **line, lp_err *err)
     ok = ok && put(o, "shard", text_or_null(r->shard));
     ok = ok && put(o, "skipped", cJSON_CreateBool(r->skipped));
     ok = ok && put(o, "wall_s", number(r->wall_s, 6));
+    ok = ok && put(o, "began", number(r->began, 14));
+    ok = ok && put(o, "started_s", number(r->started_s, 9));
+    ok = ok && put(o, "worker", number(r->worker > 0 ? r->worker : NAN, 17));
+    ok = ok && put(o, "process", text_or_null(r->process));
     ok = ok && put(o, "peak_mib", number(r->peak_mib > 0 ? r->peak_mib : NAN, 6));
-    ok = ok && put(o, "started_s", number(r->started_s, 6));
     if (ok) s = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
     if (!s) return lp_fail_mem(err, "JSON record", 0);

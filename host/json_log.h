@@ -36,8 +36,11 @@ typedef struct {
     const char *settings; /* SHA-256 of what defines the results (fingerprint.h); NULL: null */
     const char *shard;    /* "2/4", or NULL */
     int skipped;          /* 1: done by an earlier run, whose record this is */
-    double started_s;     /* when reading began, since the run's start; NaN: null */
     double wall_s;        /* from reading to the last result; NaN: null */
+    double began;         /* s since 1970, by this machine's clock; NaN: null */
+    double started_s;     /* s since the run began; NaN: null */
+    int worker;           /* which of the run's, from 1; 0: null */
+    const char *process;  /* "HOST:PID", or NULL */
     double peak_mib;      /* the most memory that the process had used until then; 0: null */
 } lp_json_record;
 

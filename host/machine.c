@@ -150,3 +150,18 @@ int lp_machine_threads(void)
     v = ceil(lp_machine_group_cpus("/proc/self/cgroup", "/sys/fs/cgroup"));
     return v >= 1 && v < n ? (int)v : n;
 }
+
+char *lp_machine_cpu(char name[LP_MACHINE_CPU])
+{
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    char line[512], *value;
+    int found = 0;
+
+    while (f && !found && fgets(line, sizeof line, f)) {
+        found = !strncmp(line, "model name", 10) && (value = strstr(line, ": "));
+        if (found) snprintf(name, LP_MACHINE_CPU, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
+    }
+    if (f) fclose(f);
+    if (!found) snprintf(name, LP_MACHINE_CPU, "unknown");
+    return name;
+}

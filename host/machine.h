@@ -13,6 +13,10 @@ double lp_machine_memory(void);
  * not set, at most the control group's processor time (docker --cpus), rounded up. */
 int lp_machine_threads(void);
 
+/* What the processor calls itself, "unknown" where Linux does not tell. Returns name. */
+#define LP_MACHINE_CPU 128
+char *lp_machine_cpu(char name[LP_MACHINE_CPU]);
+
 /* The limits of the control groups, for tests. proc: "/proc/self/cgroup"; root:
  * "/sys/fs/cgroup". 0 where there is none. */
 double lp_machine_group_memory(const char *proc, const char *root);

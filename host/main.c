@@ -24,6 +24,7 @@ static const struct {
     {"crossval", lp_cmd_crossval, "train and judge on folds of labelled images"},
     {"convert", lp_cmd_convert, "convert models: Cellpose .pth <-> .h5"},
     {"info", lp_cmd_info, "show a model, an image or this machine"},
+    {"bench", lp_cmd_bench, "how many images per second this machine does"},
     {"synth", lp_cmd_synth, "make synthetic cryoEM micrographs of lipid nanoparticles"},
 };
 
@@ -90,7 +91,8 @@ int main(int argc, char **argv)
         if (!strcmp(argv[1], commands[i].name)) {
             int code = commands[i].run(argc - 1, argv + 1);
 
-            return commands[i].run == lp_cmd_info ? printed(code) : code;
+            return commands[i].run == lp_cmd_info || commands[i].run == lp_cmd_bench ? printed(code)
+                                                                                     : code;
         }
     if (!strncmp(argv[1], "--", 2)) {
         for (i = 1; i < (size_t)argc; i++)

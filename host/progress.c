@@ -9,6 +9,7 @@
 
 #define REDRAW_S 0.1 /* on a terminal */
 #define LINE_S 5.0   /* in a log */
+#define WAITING_S 60 /* in a log, of lines that it waits */
 #define BAR 20
 
 struct lp_progress {
@@ -18,7 +19,9 @@ struct lp_progress {
     lp_progress_state s;
     char name[256];
     double started, shown; /* seconds; 0 = not yet */
-    int columns;           /* of the line that stands on the terminal */
+    double waiting;        /* when it was last said that it waits; 0 = not yet */
+    int64_t waiting_images;
+    int columns; /* of the line that stands on the terminal */
 };
 
 static double now(void)
@@ -53,6 +56,12 @@ static void cut(char *s, int width)
     *s = 0;
 }
 
+static void one_line(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 32 || *s == 127) *s = '?';
+}
+
 /* Fraction done: tiles where they are known, else images. */
 static double fraction(const lp_progress_state *s)
 {
@@ -78,7 +87,6 @@ void lp_progress_format(char *buf, size_t cap, const lp_progress_state *s, int w
     char line[1024], t[32];
     double f = fraction(s);
     size_t n = 0;
-    char *p;
 
 #define ADD(...)                                                                                   \
     do {                                                                                           \
@@ -112,8 +120,7 @@ void lp_progress_format(char *buf, size_t cap, const lp_progress_state *s, int w
     }
     if (s->name && *s->name) ADD("  %.255s", s->name);
 #undef ADD
-    for (p = line; *p; p++)
-        if ((unsigned char)*p < 32 || *p == 127) *p = '?';
+    one_line(line);
     cut(line, width < 20 ? 20 : width);
     snprintf(buf, cap, "%s", line);
 }
@@ -152,11 +159,19 @@ static void wipe(lp_progress *p)
     p->columns = 0;
 }
 
+/* In the place of the line that stands on the terminal, blanks over what that had more. */
+static void draw(lp_progress *p, const char *line)
+{
+    int n = columns(line);
+
+    fprintf(p->out, "\r%s%*s", line, p->columns > n ? p->columns - n : 0, "");
+    p->columns = n;
+}
+
 static void show(lp_progress *p, int now_please)
 {
     double t = now(), wait = p->mode == LP_PROGRESS_TERMINAL ? REDRAW_S : LINE_S;
     char line[1024];
-    int n;
 
     if (p->mode == LP_PROGRESS_QUIET) return;
     if (p->started == 0) p->started = t;
@@ -169,10 +184,7 @@ static void show(lp_progress *p, int now_please)
         fprintf(p->out, "%s\n", line);
     } else {
         lp_progress_format(line, sizeof line, &p->s, terminal_width(p), 1);
-        n = columns(line);
-        /* Blanks over what the last line had more. */
-        fprintf(p->out, "\r%s%*s", line, p->columns > n ? p->columns - n : 0, "");
-        p->columns = n;
+        draw(p, line);
     }
     fflush(p->out);
 }
@@ -237,6 +249,33 @@ void lp_progress_image_done(lp_progress *p, const char *name, const char *summar
         fflush(p->out);
     }
     show(p, p->mode == LP_PROGRESS_TERMINAL && p->s.images == p->s.images_total);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void say_waiting(lp_progress *p, const char *text)
+{
+    char line[1024];
+    double t = now();
+
+    if (p->mode == LP_PROGRESS_TERMINAL) {
+        snprintf(line, sizeof line, "%s", text);
+        one_line(line);
+        cut(line, terminal_width(p));
+        draw(p, line);
+    } else if (p->waiting == 0 ||
+               (t - p->waiting >= WAITING_S && p->s.images != p->waiting_images)) {
+        fprintf(p->out, "lipopose: %s\n", text);
+        p->waiting = t;
+        p->waiting_images = p->s.images;
+    }
+    fflush(p->out);
+}
+
+void lp_progress_waiting(lp_progress *p, const char *text)
+{
+    if (!p || p->mode == LP_PROGRESS_QUIET) return;
+    pthread_mutex_lock(&p->lock);
+    say_waiting(p, text);
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -31,6 +31,9 @@ void lp_progress_tiles_done(lp_progress *p, int64_t tiles);
 /* summary: e.g. "25 particles"; in a log it becomes "[12/40] NAME: SUMMARY". NULL: no line, for
  * an image whose failure lp_progress_message has told. */
 void lp_progress_image_done(lp_progress *p, const char *name, const char *summary);
+/* Nothing is being done, for the reason in text, which takes the line's place on a terminal; a log
+ * has it at most once a minute, and not twice without an image in between. */
+void lp_progress_waiting(lp_progress *p, const char *text);
 /* One line of its own, also in a quiet run: for warnings and errors. */
 void lp_progress_message(lp_progress *p, const char *text);
 

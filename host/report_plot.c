@@ -30,8 +30,7 @@ static void line_key(FILE *f, const char *colour, const char *dash, const char *
             colour, dash, name);
 }
 
-/* A round step that gives about n marks over range. */
-static double nice_step(double range, int n)
+double lp_plot_step(double range, int n)
 {
     double raw = range / n, p = pow(10, floor(log10(raw))), m = raw / p;
 
@@ -114,7 +113,7 @@ void lp_plot_curves(FILE *f, const char *title, const char *x_name, double x0, d
     int k;
 
     if (!(x1 > x0)) x1 = x0 + 1;
-    step = nice_step(x1 - x0, 6);
+    step = lp_plot_step(x1 - x0, 6);
     begin(f, title);
     y_axis(f, 1, 0.2);
     for (v = ceil(x0 / step - 1e-9) * step; v <= x0 + (x1 - x0) * (1 + 1e-9); v += step)
@@ -170,7 +169,7 @@ void lp_plot_bars(FILE *f, const char *title, const char *x_name, const double *
         if (sum > top) top = sum;
     }
     begin(f, title);
-    y_axis(f, top, fmax(1, nice_step(top, 5)));
+    y_axis(f, top, fmax(1, lp_plot_step(top, 5)));
     for (i = 0; i <= n; i += every) x_mark(f, LEFT + i * wide, edge[i]);
     for (i = 0; i < n; i++) {
         double base = 0;

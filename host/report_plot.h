@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 
+/* A round step, 1, 2 or 5 times a power of ten, that gives about n marks over range > 0. */
+double lp_plot_step(double range, int n);
+
 typedef struct {
     const char *name, *colour;
     const char *dash; /* stroke-dasharray, "" for a full line */

@@ -271,6 +271,7 @@ static int done_before(lp_running *r, const lp_run_task *t, const char *base)
         forget_failure(t);
         pthread_mutex_lock(&r->lock);
         r->tally.skipped++;
+        lp_tally_mend(&r->tally, base);
         if (line) lp_run_print(r, line);
         pthread_mutex_unlock(&r->lock);
         free(line);

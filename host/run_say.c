@@ -1,9 +1,11 @@
 /* run_say - what a run tells of its images: lines, records, counts. */
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "journal.h"
 #include "run_tasks.h"
@@ -56,8 +58,11 @@ char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_inp
                           .pages = t->npages,
                           .only_page = o->page,
                           .settings = o->settings,
-                          .started_s = start - r->started,
                           .wall_s = omp_get_wtime() - start,
+                          .began = NAN,
+                          .started_s = start - r->started,
+                          .worker = t->worker,
+                          .process = r->process,
                           .peak_mib = lp_json_peak_mib()};
     char shard[32], *line = NULL;
     lp_err err;
@@ -65,6 +70,12 @@ char *lp_run_record(const lp_running *r, const lp_run_task *t, const lp_done_inp
     if (input && input->bytes >= 0) {
         rec.bytes = input->bytes;
         rec.mtime = input->mtime;
+    }
+    if (!isnan(start)) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        rec.began = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - rec.wall_s;
     }
     if (o->shard.count > 1) {
         snprintf(shard, sizeof shard, "%d/%d", o->shard.index, o->shard.count);
@@ -106,10 +117,12 @@ void lp_run_count(lp_running *r, const lp_run_task *t, const char *base, const l
                  error);
     }
     pthread_mutex_lock(&r->lock);
-    if (res)
+    if (res) {
         lp_tally_add(&r->tally, res);
-    else
-        r->tally.failed++;
+        lp_tally_mend(&r->tally, base);
+    } else {
+        lp_tally_fail(&r->tally, base);
+    }
     if (r->o->settings && line) lp_journal_add(base, &r->o->shard, line, &err);
     if (r->o->json && line) lp_run_print(r, line);
     pthread_mutex_unlock(&r->lock);

@@ -1,6 +1,6 @@
 /* run_tasks - the parts of segment_run: a run's state, and one image of it.
  *
- * Only segment_run.c, run_image.c and run_say.c include this. */
+ * Only segment_run.c, run_image.c, run_say.c and run_watch.c include this. */
 #ifndef LP_RUN_TASKS_H
 #define LP_RUN_TASKS_H
 
@@ -19,6 +19,7 @@ typedef struct {
     const lp_input *x;
     int page, npages; /* 0-based; of x */
     int expected;     /* tiles that the progress was told of */
+    int worker;       /* that does it, from 1; 0: none yet */
 } lp_run_task;
 
 typedef struct {
@@ -27,23 +28,26 @@ typedef struct {
 } lp_run_list;
 
 typedef struct {
-    const lp_inputs *in;
     const lp_run_options *o;
     lp_progress *progress;
     double started, cpu_before; /* by omp_get_wtime; CPU time of the process, s */
+    char process[300];          /* "HOST:PID" */
     lp_leftovers leftovers;
 
     int workers;
     lp_turns turns;         /* of images, which share the memory */
     pthread_mutex_t lock;   /* of what follows, and of stdout */
+    const lp_inputs *in;    /* of a watch: what it gave last */
     lp_run_tiles *tiles;    /* [in->n], or NULL: what the progress was told */
     int next, page, npages; /* the next task: page `page` (0-based) of input `next` */
     lp_run_list later;      /* another process was at them */
     lp_run_list back;       /* the device that they were on is lost */
-    int at_hand;            /* workers that have a task, or look for one */
-    pthread_cond_t news;    /* at_hand, back */
     lp_run_device device[LP_RUN_GPUS];
     int n_devices;
+    int at_work;         /* workers that have a task, or look for one */
+    pthread_cond_t news; /* at_work */
+    double ended;        /* when one of them last had nothing more to do */
+    int looking;         /* one of them has the watch */
     lp_tally tally;
     int stdout_error;         /* an errno */
     int told;                 /* bits of LP_TOLD_ */
@@ -58,6 +62,8 @@ typedef struct {
     lp_running *r;
     lp_session *session;
     lp_run_device *device;
+    int index;        /* from 1 */
+    int threads;      /* its share of the CPU's */
     int tiles, total; /* of the current image, told to the progress so far */
     int expected;     /* told before it began */
 } lp_run_worker;
@@ -75,6 +81,19 @@ int lp_run_do(lp_run_worker *w, const lp_run_task *t);
 lp_status lp_run_list_add(lp_run_list *l, const lp_run_task *t, lp_err *err);
 /* The first of the list; 0 where there is none. */
 int lp_run_list_take(lp_run_list *l, lp_run_task *t);
+
+/* A new list, when all of the last one is taken: counts its pages and tiles (segment_run.c). */
+void lp_run_new_list(lp_running *r, const lp_session *s, const lp_inputs *in);
+
+/* Of run_watch.c. Looks whether there are new images, where there is a watch. */
+void lp_run_look(lp_run_worker *w);
+/* Waits for new images, and for those that other workers may give back. 1: there are some, 0: there
+ * will be none. */
+int lp_run_wait(lp_run_worker *w);
+/* The worker looks for tasks (more 1), or does so no longer (-1). */
+void lp_run_at_work(lp_running *r, int more);
+/* At the end. */
+void lp_run_unwatch(lp_running *r);
 
 /* Of run_say.c: the name as it may be printed: one line, nothing that a terminal would obey. */
 void lp_run_printable(char *out, size_t cap, const char *name);

@@ -9,6 +9,7 @@
 #include "pilot.h"
 #include "read.h"
 
+#define LOOK_AT 20    /* damaged files may come first */
 #define BATCHES 128.0 /* tiles of two */
 
 /* What an image is like for the network: px of its smallest diameter, tiles of all. */
@@ -70,19 +71,22 @@ int lp_run_workers(const lp_inputs *in, const lp_run_options *o, const lp_run_de
     lp_err err;
     work w;
 
-    for (i = 0; i < in->n && i < 3 && !im.data; i++)
+    for (i = 0; i < in->n && i < LOOK_AT && !im.data; i++)
         if (lp_read_count(in->item[i].path, &pages, &err) ||
             lp_read_image(in->item[i].path, 0, &im, &err))
             memset(&im, 0, sizeof im);
-    if (!im.data) return 1;
+    if (!im.data) {
+        pages = 1;
+        im.Ly = im.Lx = 4096;
+    }
     if (o->page_channels) pages = 1;
     w = look(&im, o, diam_mean);
     lp_image_free(&im);
     need = w.px * (60 + 28 * w.scale * w.scale) + 100e6;
     if (!lp_backend_find(o->session.backend, &be, &err) && be->workers)
         n = on_gpus(be, &w, device, n_devices, threads);
-    if (in->n == 1 && (o->page || pages < n)) n = o->page ? 1 : pages;
-    if (in->n > 1 && in->n < n) n = in->n;
+    if (!o->watch && in->n == 1 && (o->page || pages < n)) n = o->page ? 1 : pages;
+    if (!o->watch && in->n > 1 && in->n < n) n = in->n;
     if (memory / need < n) n = memory / need < 1 ? 1 : (int)(memory / need);
     return n;
 }

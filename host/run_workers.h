@@ -5,8 +5,8 @@
  * at most 4 per thread, as they mostly wait. In both cases as far as a quarter of the machine's
  * memory goes, and half of a GPU's. A worker needs about 60 bytes per
  * pixel of its image, more where the image is enlarged, and what the network's activations take.
- * Judged by the first image that can be read, and where diameters are chosen from the images, by
- * the smallest that can be. */
+ * Judged by the first image of 20 that can be read (4096 x 4096 px where there is none), and where
+ * diameters are chosen from the images, by the smallest that can be. */
 #ifndef LP_RUN_WORKERS_H
 #define LP_RUN_WORKERS_H
 

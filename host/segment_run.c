@@ -25,7 +25,7 @@
 /* A file without a task. keep: a record says so, unless another process is at its results. */
 static void fail_file(lp_running *r, const lp_input *x, int keep, const char *why)
 {
-    const lp_run_task t = {x, 0, 1, 0};
+    const lp_run_task t = {x, 0, 1, 0, 0};
     lp_done_input input = lp_done_look(x->path);
     lp_claim claim = {LP_CLAIM_BUSY, -1};
 
@@ -66,7 +66,7 @@ static int take(lp_running *r, lp_run_task *t)
             }
         }
         if (!bad) {
-            *t = (lp_run_task){x, r->page++, r->npages, 0};
+            *t = (lp_run_task){x, r->page++, r->npages, 0, 0};
             if (r->tiles && (r->o->page || t->page < r->tiles[r->next].pages))
                 t->expected = r->tiles[r->next].tiles;
             got = 1;
@@ -104,45 +104,35 @@ static int take_later(lp_running *r, lp_run_task *t)
     return got;
 }
 
-/* A task that had to leave its device. With wait 1 also one of those that others may still give
- * back. */
-static int take_back(lp_running *r, lp_run_task *t, int wait)
+/* A task that had to leave its device. */
+static int take_back(lp_running *r, lp_run_task *t)
 {
-    int got = 0;
+    int got;
 
     pthread_mutex_lock(&r->lock);
-    while (!lp_signals_stop() && !(got = lp_run_list_take(&r->back, t)) && wait && r->at_hand)
-        pthread_cond_wait(&r->news, &r->lock);
-    r->at_hand += got && wait;
+    got = !lp_signals_stop() && lp_run_list_take(&r->back, t);
     pthread_mutex_unlock(&r->lock);
     return got;
-}
-
-/* The worker looks for a task, or has it no more. */
-static void at_hand(lp_running *r, int more)
-{
-    pthread_mutex_lock(&r->lock);
-    r->at_hand += more;
-    pthread_cond_broadcast(&r->news);
-    pthread_mutex_unlock(&r->lock);
 }
 
 static void *work(void *arg)
 {
     lp_run_worker *w = arg;
-    int gone = 0, got = 1;
+    int before = omp_get_max_threads(), gone = 0;
     lp_run_task t;
 
-    at_hand(w->r, 1);
-    while (got && !gone) {
-        got = take_back(w->r, &t, 0) || take(w->r, &t) || take_later(w->r, &t);
-        if (!got) {
-            at_hand(w->r, -1);
-            got = take_back(w->r, &t, 1);
+    omp_set_num_threads(w->threads); /* reading and writing too */
+    while (!gone) {
+        lp_run_look(w);
+        if (take_back(w->r, &t) || take(w->r, &t) || take_later(w->r, &t)) {
+            t.worker = w->index;
+            gone = lp_run_do(w, &t);
+        } else if (!lp_run_wait(w)) {
+            break;
         }
-        if (got) gone = lp_run_do(w, &t);
     }
-    if (got) at_hand(w->r, -1);
+    if (gone) lp_run_at_work(w->r, -1);
+    omp_set_num_threads(before);
     return NULL;
 }
 
@@ -210,19 +200,32 @@ static void *guard(void *arg)
     return NULL;
 }
 
-/* All that is to be done, as far as it is known. */
-static void tell_total(lp_running *r, const lp_session *s)
+void lp_run_new_list(lp_running *r, const lp_session *s, const lp_inputs *in)
 {
-    int64_t pages = 0, tiles = 0;
+    lp_run_tiles *tiles = r->o->quiet ? NULL : calloc((size_t)in->n, sizeof *tiles);
+    int64_t pages = 0, n = 0;
     int i;
 
-    if (!r->o->quiet && (r->tiles = calloc((size_t)r->in->n, sizeof *r->tiles)))
-        lp_run_tiles_count(s, r->in, r->o, r->tiles);
-    for (i = 0; i < r->in->n; i++) {
-        pages += r->tiles ? r->tiles[i].pages : 1;
-        tiles += r->tiles ? (int64_t)r->tiles[i].pages * r->tiles[i].tiles : 0;
+    if (tiles) lp_run_tiles_count(s, in, r->o, tiles);
+    for (i = 0; i < in->n; i++) {
+        pages += tiles ? tiles[i].pages : 1;
+        n += tiles ? (int64_t)tiles[i].pages * tiles[i].tiles : 0;
     }
-    lp_progress_add_total(r->progress, pages, tiles);
+    lp_progress_add_total(r->progress, pages, n);
+    pthread_mutex_lock(&r->lock);
+    free(r->tiles);
+    r->tiles = tiles;
+    r->in = in;
+    r->next = 0;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void name_process(char *name, size_t cap)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+
+    if (gethostname(host, sizeof host - 1)) *host = 0;
+    snprintf(name, cap, "%s:%ld", host, (long)getpid());
 }
 
 /* Of this process, s. */
@@ -238,7 +241,7 @@ static void begin(lp_running *r, const lp_inputs *in, const lp_run_options *o)
 {
     pthread_condattr_t attr;
 
-    *r = (lp_running){.in = in, .o = o, .started = omp_get_wtime()};
+    *r = (lp_running){.in = in, .next = in->n, .o = o, .started = omp_get_wtime()};
     r->cpu_before = cpu_time();
     r->tally.cpu = NAN;
     pthread_mutex_init(&r->lock, NULL);
@@ -249,6 +252,7 @@ static void begin(lp_running *r, const lp_inputs *in, const lp_run_options *o)
     pthread_cond_init(&r->end, &attr);
     pthread_condattr_destroy(&attr);
     lp_turns_init(&r->turns);
+    name_process(r->process, sizeof r->process);
 }
 
 static void end(lp_running *r)
@@ -286,7 +290,10 @@ static lp_status hire(lp_running *r, lp_run_worker **out, lp_err *err)
     if ((st = lp_run_devices_open(o, &so, r->device, &r->n_devices, left, sizeof left, err)))
         return st;
     if (*left && !o->quiet) fprintf(stderr, "%s\n", left);
-    for (i = 0; i < n; i++) w[i] = (lp_run_worker){.r = r, .device = &r->device[i % r->n_devices]};
+    for (i = 0; i < n; i++) {
+        w[i] = (lp_run_worker){
+            .r = r, .device = &r->device[i % r->n_devices], .index = i + 1, .threads = so.threads};
+    }
     for (i = 0; i < r->n_devices; i++) w[i].session = r->device[i].session;
     for (; i < n && !st; i++) st = lp_session_share(w[i].device->session, &w[i].session, err);
     return st;
@@ -317,10 +324,13 @@ static void work_all(lp_running *r, lp_run_worker *w, pthread_t *thread)
     pthread_t guard_thread;
     int guarded = !pthread_create(&guard_thread, NULL, guard, r), n, i;
 
+    r->at_work = r->workers;
     for (n = 1; n < r->workers; n++)
         if (pthread_create(&thread[n], NULL, work, &w[n])) break;
+    lp_run_at_work(r, n - r->workers);
     work(&w[0]);
     for (i = 1; i < n; i++) pthread_join(thread[i], NULL);
+    lp_run_unwatch(r);
     pthread_mutex_lock(&r->end_lock);
     r->finished = 1;
     pthread_cond_signal(&r->end);
@@ -397,7 +407,7 @@ int lp_segment_run(const lp_inputs *in, const lp_run_options *given)
     if ((st = lp_run_options_try(w[0].session, &o->segment, lp_run_many(o), &err))) goto done;
     r.progress = lp_progress_new(stderr, o->quiet ? LP_PROGRESS_QUIET : LP_PROGRESS_AUTO);
     if (!o->quiet) announce(&r, w[0].session);
-    tell_total(&r, w[0].session);
+    if (!o->watch) lp_run_new_list(&r, w[0].session, in);
     if (o->settings) lp_leftovers_find(in, &r.leftovers);
     work_all(&r, w, thread);
     code = finish(&r);

@@ -5,7 +5,7 @@
  * batches of the network. A failing image is recorded and the others go on; images of a GPU that
  * fails for good are done by the others. What an earlier run has done with the same settings is
  * skipped (done.h); what another process is doing now is left to the end, and done then if that one
- * failed (claim.h).
+ * failed (claim.h). With a watch the list grows, and the run ends when the watch does.
  *
  * A signal drops the images at hand, at the latest 8 s later together with the process. */
 #ifndef LP_SEGMENT_RUN_H
@@ -37,11 +37,12 @@ typedef struct {
     int save_tif, save_png, save_csv, save_overlay, save_outlines, save_txt, save_rois;
     int save_flows, save_h5, save_npy, ids;
     int save_star, save_box, save_cbox, save_topaz, save_geojson;
-    int box_size, flip_y; /* of coordinates: write_coords.h */
-    const char *settings; /* fingerprint.h; NULL: no records, nothing is skipped (done.h) */
-    int overwrite;        /* 1: also what an earlier run has done */
-    lp_shard shard;       /* which the inputs are; to say so in records */
-    int json;             /* one record per image to stdout */
+    int box_size, flip_y;   /* of coordinates: write_coords.h */
+    const char *settings;   /* fingerprint.h; NULL: no records, nothing is skipped (done.h) */
+    int overwrite;          /* 1: also what an earlier run has done */
+    lp_shard shard;         /* which the inputs are; to say so in records */
+    struct lp_watch *watch; /* watch.h, whose images come later; NULL: all images are in the list */
+    int json;               /* one record per image to stdout */
     int quiet;
     int no_summary; /* 1: no closing line */
     int keep_older; /* 1: what an older run left stays (results.h) */
@@ -51,7 +52,8 @@ typedef struct {
     void *user;
 } lp_run_options;
 
-/* Returns the exit code (commands.h); everything was said on stderr. */
+/* Returns the exit code (commands.h); everything was said on stderr. With o->watch, in are the
+ * images that were there at the start: they tell how many can be worked on at a time. */
 int lp_segment_run(const lp_inputs *in, const lp_run_options *o);
 
 #endif

@@ -35,8 +35,41 @@ void lp_tally_add(lp_tally *t, const lp_results *res)
         t->diameters[t->n_diameters++] = res->particle[i].diameter;
 }
 
+/* Which of the failed ones is base; t->failed: none. */
+static int failed_one(const lp_tally *t, const char *base)
+{
+    int i = 0;
+
+    while (i < t->failed && (!t->failed_base[i] || strcmp(t->failed_base[i], base))) i++;
+    return i;
+}
+
+void lp_tally_fail(lp_tally *t, const char *base)
+{
+    char **more;
+
+    if (failed_one(t, base) < t->failed) return;
+    more = realloc(t->failed_base, (size_t)(t->failed + 1) * sizeof *more);
+    if (!more) return;
+    t->failed_base = more;
+    more[t->failed++] = strdup(base);
+}
+
+void lp_tally_mend(lp_tally *t, const char *base)
+{
+    int i = failed_one(t, base);
+
+    if (i == t->failed) return;
+    free(t->failed_base[i]);
+    t->failed_base[i] = t->failed_base[--t->failed];
+}
+
 void lp_tally_free(lp_tally *t)
 {
+    int i;
+
+    for (i = 0; i < t->failed; i++) free(t->failed_base[i]);
+    free(t->failed_base);
     free(t->diameters);
     memset(t, 0, sizeof *t);
 }

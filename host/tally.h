@@ -7,7 +7,9 @@
 #include "results.h"
 
 typedef struct {
-    int done, skipped, failed;
+    int done, skipped;
+    int failed;          /* and not done since, as under a watch */
+    char **failed_base;  /* [failed] owned, NULL without memory for it */
     int empty, doubtful; /* of done: nothing found; lp_results_doubtful */
     int64_t particles, pixels;
     double stage[LP_T_NSTAGES + 2]; /* seconds, summed over the images: more than passed by */
@@ -27,6 +29,9 @@ typedef struct {
 
 /* One image is done. */
 void lp_tally_add(lp_tally *t, const lp_results *res);
+/* The image whose results begin with base failed, perhaps again; or it is in order now. */
+void lp_tally_fail(lp_tally *t, const char *base);
+void lp_tally_mend(lp_tally *t, const char *base);
 void lp_tally_free(lp_tally *t);
 
 /* The stage that would take longest if it had all workers (the network: all GPUs) and nothing else

@@ -174,7 +174,9 @@ static lp_status count_orphans(lp_train_files *f, const char *dir, const lp_trai
 lp_status lp_train_files_find(const char *dir, const lp_train_files_options *o, lp_train_files *out,
                               lp_err *err)
 {
-    const lp_inputs_options io = {NULL, o->img_filter, o->mask_filter, o->look_one_level_down};
+    const lp_inputs_options io = {.img_filter = o->img_filter,
+                                  .mask_filter = o->mask_filter,
+                                  .look_one_level_down = o->look_one_level_down};
     lp_train_files f = {0};
     lp_inputs in = {0};
     char *names[1];

@@ -123,6 +123,9 @@ static void json_record(void **state)
                         .shard = "2/4",
                         .started_s = 0.75,
                         .wall_s = 1.5,
+                        .began = 1700000000.125,
+                        .worker = 2,
+                        .process = "node:12",
                         .peak_mib = 100.25};
     char *s = NULL, *skipped;
     cJSON *j;
@@ -137,7 +140,9 @@ static void json_record(void **state)
                            "\"pages\":3,\"only_page\":null,\"bytes\":123456789012,"
                            "\"mtime\":\"1700000000.000000001\",\"settings\":\"ab\","
                            "\"shard\":\"2/4\",\"skipped\":false,\"wall_s\":1.5,"
-                           "\"peak_mib\":100.25,\"started_s\":0.75}");
+                           "\"began\":1700000000.125,\"started_s\":0.75,\"worker\":2,"
+                           "\"process\":\"node:12\","
+                           "\"peak_mib\":100.25}");
     j = cJSON_Parse(s);
     skipped = lp_json_skipped(j);
     cJSON_Delete(j);
