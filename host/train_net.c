@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "big_alloc.h"
-#include "onednn.h"
-#include "train_style.h"
+#include "train_block.h"
 
 #define MAX_LEVELS (LP_MAX_NBASE - 1)
+#define RUN LP_TSTEP_RUN
 
 /* Gradients that live only inside a block share buffers (lp_tstep); xd[n].g is also the gradient
  * of the sum that level n of the decoder begins with, which is written first. */
 struct lp_tnet {
     lp_tstep t;
+    lp_weights *w;
     int bf16, batch, ly, lx, levels, threads;
     lp_tmap in, pooled[MAX_LEVELS], up[MAX_LEVELS], y;
     void *d_x; /* gradient of pooled or up, one at a time */
@@ -23,6 +23,7 @@ struct lp_tnet {
     lp_tstats of_out;
     lp_tstyle style;
     int plan_n[LP_TNET_PLANS], next_plan;
+    size_t scratch; /* bytes of t.conv_scratch */
     float *arena;
     size_t used; /* floats */
 };
@@ -40,7 +41,12 @@ int lp_tnet_is_learnt(const char *name)
 
 static int padded(const lp_tnet *t, int c)
 {
-    return (c + t->t.cb - 1) / t->t.cb * t->t.cb;
+    return lp_tstep_padded(&t->t, c);
+}
+
+size_t lp_tnet_room(size_t n)
+{
+    return (n + 15) / 16 * 16;
 }
 
 /* Floats from the arena in whole cache lines; while there is no arena only counts them. */
@@ -48,7 +54,7 @@ static float *take(lp_tnet *t, size_t n)
 {
     float *p = t->arena ? t->arena + t->used : NULL;
 
-    t->used += (n + 15) / 16 * 16;
+    t->used += lp_tnet_room(n);
     return p;
 }
 
@@ -94,9 +100,23 @@ static int index_of(const lp_tnet *t, const char *prefix, const char *name)
     int i;
 
     snprintf(key, sizeof key, "%s%s", prefix, name);
-    for (i = 0; i < t->t.w->n_tensors; i++)
-        if (!strcmp(t->t.w->tensors[i].name, key)) return i;
+    for (i = 0; i < t->w->n_tensors; i++)
+        if (!strcmp(t->w->tensors[i].name, key)) return i;
     return -1;
+}
+
+/* Its convolution of n images. */
+static lp_tconv_spec spec_of(const lp_tnet *t, const lp_tunit *u, int n)
+{
+    return (lp_tconv_spec){n,    u->ic,   u->oc,  u->h,    u->w,
+                           u->k, t->t.cb, u->sum, u->bf16, u == &t->output};
+}
+
+static size_t packed_floats(const lp_tnet *t, const lp_tunit *u)
+{
+    lp_tconv_spec s = spec_of(t, u, 0);
+
+    return (t->t.ops->conv_packed(&s) + sizeof(float) - 1) / sizeof(float);
 }
 
 /* Unit ic -> oc at `prefix`, which sees maps like x; full: it has a style at that prefix. */
@@ -125,8 +145,9 @@ static void lay_unit(lp_tnet *t, lp_tunit *u, const char *prefix, const char *fu
     u->bias = index_of(t, prefix, name);
     u->full_w = full ? index_of(t, full, "weight") : -1;
     u->full_b = full ? index_of(t, full, "bias") : -1;
-    u->k = t->t.w->tensors[u->weight].shape[2];
+    u->k = t->w->tensors[u->weight].shape[2];
     u->bf16 = x->bf16;
+    u->packed = take(t, packed_floats(t, u));
     u->a = fold ? NULL : take_values(t, map_size(t, x), x->bf16);
     u->scale = take(t, cp);
     u->shift = take(t, cp * t->batch);
@@ -170,7 +191,7 @@ static void most(size_t *m, size_t n)
 /* Buffers that all blocks share. */
 static void lay_shared(lp_tnet *t)
 {
-    size_t image, half, map = map_size(t, &t->y), cp = (size_t)padded(t, t->t.w->nout), work = 0,
+    size_t image, half, map = map_size(t, &t->y), cp = (size_t)padded(t, t->w->nout), work = 0,
                         fold = 0;
     int l, k;
 
@@ -187,9 +208,9 @@ static void lay_shared(lp_tnet *t)
             most(&cp, in > out ? in : out);
             most(&fold, (size_t)b->x->c * b->out.c);
             d.nblk = (int)((in > out ? in : out) / (size_t)t->t.cb);
-            most(&work, lp_tdims_work(&d));
+            most(&work, t->t.ops->work(&d));
             d.bf16 = t->bf16;
-            most(&work, lp_tdims_work(&d));
+            most(&work, t->t.ops->work(&d));
         }
     }
     image = map_size(t, &t->in);
@@ -212,7 +233,7 @@ static void lay_shared(lp_tnet *t)
 /* Everything in the arena, in the same order each time. */
 static void lay_out(lp_tnet *t)
 {
-    const lp_weights *w = t->t.w;
+    const lp_weights *w = t->w;
     int l, L = t->levels, i;
 
     t->used = 0;
@@ -242,52 +263,66 @@ static void lay_out(lp_tnet *t)
         t->t.grad[i] = lp_tnet_is_learnt(w->tensors[i].name) ? take(t, w->tensors[i].n) : NULL;
 }
 
-lp_status lp_tnet_new(lp_weights *w, int bf16, int batch, int ly, int lx, int threads,
-                      double memory, lp_tnet **out, lp_err *err)
+lp_status lp_tnet_new_on(const lp_train_table *ops, void *user, float *const *tensor, lp_weights *w,
+                         const lp_tnet_options *o, lp_tnet **out, lp_err *err)
 {
-    int L = w->n_nbase - 1, div = 1 << (L - 1);
+    int L = w->n_nbase - 1, div = 1 << (L - 1), i;
     lp_tnet *t;
-    lp_status st = LP_OK;
+    lp_status st;
     double bytes;
 
-    if (batch < 1 || ly < div || lx < div || ly % div || lx % div || ly > 4096 || lx > 4096)
+    if (o->batch < 1 || o->ly < div || o->lx < div || o->ly % div || o->lx % div || o->ly > 4096 ||
+        o->lx > 4096)
         return lp_fail(
             err, LP_EARG,
             "training network: %d images of %d x %d pixels; both sizes must be multiples "
             "of %d, at most 4096",
-            batch, ly, lx, div);
-    if (bf16 && !lp_onednn_has_bf16())
-        return lp_fail(err, LP_EMISSING,
-                       "bf16: this CPU has no AVX-512; use --precision fp32 (or auto)");
+            o->batch, o->ly, o->lx, div);
+    if ((st = ops->check(user, o->bf16, err))) return st;
     if (!(t = calloc(1, sizeof *t))) return lp_fail_mem(err, "training network", sizeof *t);
-    t->bf16 = bf16;
-    t->t.w = w;
-    t->t.cb = lp_tconv_block();
-    t->batch = batch;
-    t->ly = ly;
-    t->lx = lx;
+    t->bf16 = o->bf16;
+    t->w = w;
+    t->t.ops = ops;
+    t->t.user = user;
+    t->t.cb = ops->block();
+    t->batch = o->batch;
+    t->ly = o->ly;
+    t->lx = o->lx;
     t->levels = L;
-    t->threads = threads;
+    t->threads = o->threads;
     t->style.n = w->nbase[L];
-    if (!(t->t.grad = calloc((size_t)w->n_tensors, sizeof *t->t.grad))) {
+    t->t.grad = calloc((size_t)w->n_tensors, sizeof *t->t.grad);
+    t->t.tensor = calloc((size_t)w->n_tensors, sizeof *t->t.tensor);
+    if (!t->t.grad || !t->t.tensor) {
         st = lp_fail_mem(err, "training network", (double)w->n_tensors * sizeof *t->t.grad);
         goto done;
     }
+    for (i = 0; i < w->n_tensors; i++) t->t.tensor[i] = tensor ? tensor[i] : w->tensors[i].data;
     lay_out(t);
     bytes = (double)t->used * sizeof(float);
-    if ((memory > 0 && bytes > memory) || !(t->arena = lp_big_alloc(t->used * sizeof(float)))) {
+    st = o->memory > 0 && bytes > o->memory
+             ? LP_ENOMEM
+             : ops->alloc(user, t->used * sizeof(float), (void **)&t->arena, err);
+    if (st == LP_ENOMEM)
         st = lp_fail(err, LP_ENOMEM,
                      "training with batches of %d x %d x %d pixels needs %.1f GiB: give a smaller "
                      "--batch_size",
-                     batch, ly, lx, bytes / 1073741824.0);
-        goto done;
-    }
+                     o->batch, o->ly, o->lx, bytes / 1073741824.0);
+    if (st) goto done;
     lay_out(t);
     *out = t;
     t = NULL;
 done:
     lp_tnet_free(&t);
     return st;
+}
+
+lp_status lp_tnet_new(lp_weights *w, int bf16, int batch, int ly, int lx, int threads,
+                      double memory, lp_tnet **out, lp_err *err)
+{
+    const lp_tnet_options o = {bf16, batch, ly, lx, threads, memory};
+
+    return lp_tnet_new_on(&lp_train_onednn, NULL, NULL, w, &o, out, err);
 }
 
 static lp_tunit *unit(lp_tnet *t, int k)
@@ -307,7 +342,7 @@ static void drop_plan(lp_tnet *t, int plan)
 {
     int k;
 
-    for (k = 0; k < n_units(t); k++) lp_tconv_free(&unit(t, k)->conv[plan]);
+    for (k = 0; k < n_units(t); k++) t->t.ops->conv_free(&unit(t, k)->conv[plan]);
     t->plan_n[plan] = 0;
 }
 
@@ -330,22 +365,22 @@ static lp_status set_plan(lp_tnet *t, int n, lp_err *err)
     drop_plan(t, p);
     for (k = 0; k < n_units(t); k++) {
         lp_tunit *u = unit(t, k);
-        const lp_tconv_spec sp = {n,    u->ic,   u->oc,  u->h,    u->w,
-                                  u->k, t->t.cb, u->sum, u->bf16, u == &t->output};
+        const lp_tconv_spec sp = spec_of(t, u, n);
 
-        if ((st = lp_tconv_new(&sp, t->threads, &u->conv[p], err))) return st;
+        if ((st = t->t.ops->conv_new(t->t.user, &sp, t->threads, &u->conv[p], err))) return st;
     }
     t->plan_n[p] = n;
     t->t.plan = p;
     for (q = 0; q < LP_TNET_PLANS; q++)
         for (k = 0; k < n_units(t) && t->plan_n[q]; k++)
-            most(&scratch, lp_tconv_scratch(unit(t, k)->conv[q]));
-    if (!(memory = lp_big_alloc(scratch))) { /* the other plans keep theirs */
-        drop_plan(t, p);
-        return lp_fail_mem(err, "training convolutions", (double)scratch);
+            most(&scratch, t->t.ops->conv_scratch(unit(t, k)->conv[q]));
+    if ((st = t->t.ops->alloc(t->t.user, scratch, &memory, err))) {
+        drop_plan(t, p); /* the other plans keep theirs */
+        return st;
     }
-    free(t->t.conv_scratch);
+    t->t.ops->free(t->t.user, t->t.conv_scratch, t->scratch);
     t->t.conv_scratch = memory;
+    t->scratch = scratch;
     return LP_OK;
 }
 
@@ -356,9 +391,10 @@ void lp_tnet_free(lp_tnet **pt)
 
     if (!t) return;
     for (p = 0; p < LP_TNET_PLANS; p++) drop_plan(t, p);
-    free(t->t.conv_scratch);
-    free(t->arena);
+    t->t.ops->free(t->t.user, t->t.conv_scratch, t->scratch);
+    t->t.ops->free(t->t.user, t->arena, t->used * sizeof(float));
     free(t->t.grad);
+    free(t->t.tensor);
     free(t);
     *pt = NULL;
 }
@@ -368,16 +404,63 @@ float *const *lp_tnet_gradients(const lp_tnet *t)
     return t->t.grad;
 }
 
-static lp_status failed(const lp_tnet *t, int s, lp_err *err)
+/* What became of a pass. */
+static lp_status ended(lp_tnet *t, lp_err *err)
 {
-    return s ? lp_fail(err, LP_ENOMEM, "training network, batch of %d: oneDNN fails (status %d)",
-                       t->t.n, s)
-             : LP_OK;
+    char what[60];
+    int e = t->t.e;
+
+    t->t.e = 0;
+    snprintf(what, sizeof what, "training network, batch of %d", t->t.n);
+    return e ? t->t.ops->failed(t->t.user, e, what, err) : LP_OK;
+}
+
+static void make_style(lp_tnet *t)
+{
+    const lp_tmap *x = &t->down[t->levels - 1].out;
+    lp_tdims d = lp_tmap_dims(&t->t, x);
+
+    RUN(&t->t, means, &d, x->v, t->t.sum_g, t->t.work);
+    RUN(&t->t, style_make, &t->style, t->t.n, t->t.sum_g, padded(t, x->c));
+}
+
+/* What the style adds to what the units of a block of the decoder see. */
+static void apply_style(lp_tnet *t, lp_tblock *b)
+{
+    int k;
+
+    for (k = LP_TU_CONV1; k <= LP_TU_CONV3; k++) {
+        lp_tunit *u = &b->u[k];
+
+        RUN(&t->t, style_apply, &t->style, t->t.n, t->t.tensor[u->full_w], t->t.tensor[u->full_b],
+            u->ic, padded(t, u->ic), u->f);
+    }
+}
+
+static void style_gradients(lp_tnet *t, lp_tblock *b)
+{
+    int k;
+
+    for (k = LP_TU_CONV1; k <= LP_TU_CONV3; k++) {
+        lp_tunit *u = &b->u[k];
+
+        RUN(&t->t, style_gradients, &t->style, t->t.n, t->t.tensor[u->full_w], u->d_f, u->ic,
+            padded(t, u->ic), t->t.grad[u->full_w], t->t.grad[u->full_b]);
+    }
+}
+
+static void style_back(lp_tnet *t)
+{
+    lp_tmap *x = &t->down[t->levels - 1].out;
+    lp_tdims d = lp_tmap_dims(&t->t, x);
+
+    RUN(&t->t, style_back, &t->style, t->t.n, x->h * x->w, padded(t, x->c), t->t.q);
+    RUN(&t->t, add_channels, &d, x->g, t->t.q);
 }
 
 lp_status lp_tnet_forward(lp_tnet *t, const float *x, int n, int training, float *y, lp_err *err)
 {
-    int L = t->levels, l, k, s = 0;
+    int L = t->levels, l;
     lp_tdims d;
     lp_status st;
 
@@ -386,56 +469,53 @@ lp_status lp_tnet_forward(lp_tnet *t, const float *x, int n, int training, float
     if ((st = set_plan(t, n, err))) return st;
     t->t.training = training;
     d = lp_tmap_dims(&t->t, &t->in);
-    lp_tops_from_planes(&d, t->in.v, x, t->in.c);
-    for (l = 0; l < L && !s; l++) {
+    RUN(&t->t, from_planes, &d, t->in.v, x, t->in.c);
+    for (l = 0; l < L; l++) {
         if (l) {
             d = lp_tmap_dims(&t->t, &t->pooled[l]);
-            lp_tops_pool(&d, t->pooled[l].v, t->down[l - 1].out.v);
+            RUN(&t->t, pool, &d, t->pooled[l].v, t->down[l - 1].out.v);
         }
-        s = lp_tblock_forward(&t->t, &t->down[l]);
+        lp_tblock_forward(&t->t, &t->down[l]);
     }
-    lp_tstyle_make(&t->t, &t->style, &t->down[L - 1].out);
-    for (l = L - 1; l >= 0 && !s; l--) {
-        for (k = LP_TU_CONV1; k <= LP_TU_CONV3; k++)
-            lp_tstyle_apply(&t->t, &t->style, &t->dec[l].u[k]);
+    make_style(t);
+    for (l = L - 1; l >= 0; l--) {
+        apply_style(t, &t->dec[l]);
         if (l < L - 1) {
             d = lp_tmap_dims(&t->t, &t->dec[l + 1].out);
-            lp_tops_up(&d, t->up[l].v, t->dec[l + 1].out.v);
+            RUN(&t->t, up, &d, t->up[l].v, t->dec[l + 1].out.v);
         }
-        s = lp_tblock_forward(&t->t, &t->dec[l]);
+        lp_tblock_forward(&t->t, &t->dec[l]);
     }
-    if (!s) s = lp_tunit_forward(&t->t, &t->output, &t->dec[0].out, &t->y);
-    if (s) return failed(t, s, err);
+    lp_tunit_forward(&t->t, &t->output, &t->dec[0].out, &t->y);
     d = lp_tmap_dims(&t->t, &t->y);
-    lp_tops_to_planes(&d, y, t->y.v, t->y.c);
-    return LP_OK;
+    RUN(&t->t, to_planes, &d, y, t->y.v, t->y.c);
+    return ended(t, err);
 }
 
 lp_status lp_tnet_backward(lp_tnet *t, const float *d_y, lp_err *err)
 {
-    int L = t->levels, l, k, s;
+    int L = t->levels, l;
     lp_tdims d = lp_tmap_dims(&t->t, &t->y);
 
     d.bf16 = t->bf16;
-    lp_tops_from_planes(&d, t->y.g, d_y, t->y.c);
-    memset(t->style.g, 0, (size_t)t->batch * t->style.n * sizeof *t->style.g);
-    s = lp_tunit_backward(&t->t, &t->output, &t->dec[0].out, &t->y);
-    for (l = 0; l < L && !s; l++) {
-        s = lp_tblock_backward(&t->t, &t->dec[l], l < L - 1 ? 1 : 2);
+    RUN(&t->t, from_planes, &d, t->y.g, d_y, t->y.c);
+    RUN(&t->t, zero, t->style.g, (size_t)t->batch * t->style.n * sizeof *t->style.g);
+    lp_tunit_backward(&t->t, &t->output, &t->dec[0].out, &t->y);
+    for (l = 0; l < L; l++) {
+        lp_tblock_backward(&t->t, &t->dec[l], l < L - 1 ? 1 : 2);
         if (l < L - 1) {
             d = lp_tmap_dims(&t->t, &t->dec[l + 1].out);
-            lp_tops_up_back(&d, t->dec[l + 1].out.g, t->up[l].g);
+            RUN(&t->t, up_back, &d, t->dec[l + 1].out.g, t->up[l].g);
         }
-        for (k = LP_TU_CONV1; k <= LP_TU_CONV3; k++)
-            lp_tstyle_gradients(&t->t, &t->style, &t->dec[l].u[k]);
+        style_gradients(t, &t->dec[l]);
     }
-    lp_tstyle_back(&t->t, &t->style, &t->down[L - 1].out);
-    for (l = L - 1; l >= 0 && !s; l--) {
-        s = lp_tblock_backward(&t->t, &t->down[l], l > 0);
+    style_back(t);
+    for (l = L - 1; l >= 0; l--) {
+        lp_tblock_backward(&t->t, &t->down[l], l > 0);
         if (l) {
             d = lp_tmap_dims(&t->t, &t->pooled[l]);
-            lp_tops_pool_back(&d, t->down[l - 1].out.g, t->pooled[l].g, t->down[l - 1].out.v);
+            RUN(&t->t, pool_back, &d, t->down[l - 1].out.g, t->pooled[l].g, t->down[l - 1].out.v);
         }
     }
-    return failed(t, s, err);
+    return ended(t, err);
 }
