@@ -151,11 +151,11 @@ $(SIMT)/obj/%.c.o: tests/simt/%.c Makefile
 $(SIMT)/libsimt.a: $(SIMT_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
-# What test_cudnn_cuda.c loads in the place of NVIDIA's.
+# What tests load in the place of NVIDIA's.
 $(SIMT)/libcudnn.so.9: tests/simt/fake_cudnn.c kernels/bf16.h Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(SIMT_FLAGS) -fPIC -shared -Wl,-soname,libcudnn.so.9 -o $@ $<
-$(SIMT)/test_cudnn_cuda: | $(SIMT)/libcudnn.so.9
+$(SIMT)/test_cudnn_cuda $(SIMT)/test_train_cuda: | $(SIMT)/libcudnn.so.9
 $(SIMT)/test_%: $(SIMT)/obj/test_%.c.o $(SIMT)/libsimt.a $(BUILD)/liblipopose.a
 	$(CXX) $(SIMT_SAN) -fopenmp -o $@ $^ $(LIBS) -lcmocka
 

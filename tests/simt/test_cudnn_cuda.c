@@ -4,9 +4,8 @@
 #include "../tmp_dir.h"
 #include "../weights_make.h"
 #include "host_mem.h"
+#include "fake_cudnn.h"
 #include "simt_test.h"
-
-#include <dlfcn.h>
 
 #include "../cone_model.h"
 #include "cuda/cuda_runtime_api.h"
@@ -16,33 +15,6 @@
 #include "host/unet_ref.h"
 #include "kernels/bf16.h"
 #include "kernels/conv_steps.h"
-
-static char fake[2048]; /* its path: beside this program */
-static int *fake_calls, *fake_create, *fake_without;
-
-/* Loaded first, it is also what a search for libcudnn.so.9 finds. */
-static int load(void **state)
-{
-    ssize_t n = readlink("/proc/self/exe", fake, sizeof fake - 20);
-    int (**queue)(void *, int (*)(void *), const void *, size_t);
-    char *slash;
-    void *lib;
-
-    (void)state;
-    assert_true(n > 0);
-    fake[n] = 0;
-    slash = strrchr(fake, '/');
-    assert_non_null(slash);
-    strcpy(slash, "/libcudnn.so.9");
-    if (!(lib = dlopen(fake, RTLD_NOW))) fail_msg("%s", dlerror());
-    queue = dlsym(lib, "fake_cudnn_queue");
-    fake_calls = dlsym(lib, "fake_cudnn_calls");
-    fake_create = dlsym(lib, "fake_cudnn_create");
-    fake_without = dlsym(lib, "fake_cudnn_without_algorithm");
-    assert_true(queue && fake_calls && fake_create && fake_without);
-    *queue = simt_queue;
-    return 0;
-}
 
 static lp_cudnn *library(void)
 {
@@ -447,5 +419,5 @@ int main(void)
         cmocka_unit_test(network), cmocka_unit_test(session),
     };
 
-    return cmocka_run_group_tests(tests, load, NULL);
+    return cmocka_run_group_tests(tests, fake_cudnn_load, NULL);
 }
