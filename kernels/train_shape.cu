@@ -15,7 +15,7 @@ struct place {
     int64_t small, large, down;
 };
 
-static __device__ __forceinline__ place place_of(int64_t t, int cp, int h, int w)
+static __device__ __forceinline__ place place_of(int64_t t, int cp, int w)
 {
     int64_t k = 4 * t, pixel = k / cp, row = pixel / w, x = pixel - row * w;
 
@@ -24,12 +24,12 @@ static __device__ __forceinline__ place place_of(int64_t t, int cp, int h, int w
 
 template <class T>
 static __global__ void __launch_bounds__(BLOCK)
-    pool(T *__restrict__ out, const T *__restrict__ x, int64_t fours, int cp, int h, int w)
+    pool(T *__restrict__ out, const T *__restrict__ x, int64_t fours, int cp, int w)
 {
     int64_t t = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
 
     if (t >= fours) return;
-    const place at = place_of(t, cp, h, w);
+    const place at = place_of(t, cp, w);
     const lp_four a = lp_load4(x, at.large), b = lp_load4(x, at.large + cp),
                   p = lp_load4(x, at.large + at.down), q = lp_load4(x, at.large + at.down + cp);
     lp_four r;
@@ -46,12 +46,12 @@ static __global__ void __launch_bounds__(BLOCK)
 template <class T>
 static __global__ void __launch_bounds__(BLOCK)
     pool_back(T *__restrict__ d_x, const T *__restrict__ d_out, const T *__restrict__ x,
-              int64_t fours, int cp, int h, int w)
+              int64_t fours, int cp, int w)
 {
     int64_t t = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
 
     if (t >= fours) return;
-    const place at = place_of(t, cp, h, w);
+    const place at = place_of(t, cp, w);
     const int64_t k[4] = {at.large, at.large + cp, at.large + at.down, at.large + at.down + cp};
     const lp_four g = lp_load4(d_out, at.small);
     lp_four v[4], e[4];
@@ -75,12 +75,12 @@ static __global__ void __launch_bounds__(BLOCK)
 
 template <class T>
 static __global__ void __launch_bounds__(BLOCK)
-    up(T *__restrict__ out, const T *__restrict__ x, int64_t fours, int cp, int h, int w)
+    up(T *__restrict__ out, const T *__restrict__ x, int64_t fours, int cp, int w)
 {
     int64_t t = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
 
     if (t >= fours) return;
-    const place at = place_of(t, cp, h, w);
+    const place at = place_of(t, cp, w);
     const lp_four v = lp_load4(x, at.small);
 
     lp_store4(out, at.large, v);
@@ -91,12 +91,12 @@ static __global__ void __launch_bounds__(BLOCK)
 
 template <class T>
 static __global__ void __launch_bounds__(BLOCK)
-    up_back(T *__restrict__ d_x, const T *__restrict__ d_out, int64_t fours, int cp, int h, int w)
+    up_back(T *__restrict__ d_x, const T *__restrict__ d_out, int64_t fours, int cp, int w)
 {
     int64_t t = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
 
     if (t >= fours) return;
-    const place at = place_of(t, cp, h, w);
+    const place at = place_of(t, cp, w);
     const lp_four a = lp_load4(d_out, at.large), b = lp_load4(d_out, at.large + cp),
                   p = lp_load4(d_out, at.large + at.down),
                   q = lp_load4(d_out, at.large + at.down + cp);
@@ -142,9 +142,9 @@ int lp_tmaps_pool_cuda(const lp_tdims *d, void *out, const void *x, lp_stream st
 
     if (!n) return cudaErrorInvalidValue;
     return d->bf16 ? LP_LAUNCH(pool<uint16_t>, grid, BLOCK, 0, stream, (uint16_t *)out,
-                               (const uint16_t *)x, n / 4, cp, d->h, d->w)
+                               (const uint16_t *)x, n / 4, cp, d->w)
                    : LP_LAUNCH(pool<float>, grid, BLOCK, 0, stream, (float *)out, (const float *)x,
-                               n / 4, cp, d->h, d->w);
+                               n / 4, cp, d->w);
 }
 
 int lp_tmaps_pool_back_cuda(const lp_tdims *d, void *d_x, const void *d_out, const void *x,
@@ -155,9 +155,9 @@ int lp_tmaps_pool_back_cuda(const lp_tdims *d, void *d_x, const void *d_out, con
 
     if (!n) return cudaErrorInvalidValue;
     return d->bf16 ? LP_LAUNCH(pool_back<uint16_t>, grid, BLOCK, 0, stream, (uint16_t *)d_x,
-                               (const uint16_t *)d_out, (const uint16_t *)x, n / 4, cp, d->h, d->w)
+                               (const uint16_t *)d_out, (const uint16_t *)x, n / 4, cp, d->w)
                    : LP_LAUNCH(pool_back<float>, grid, BLOCK, 0, stream, (float *)d_x,
-                               (const float *)d_out, (const float *)x, n / 4, cp, d->h, d->w);
+                               (const float *)d_out, (const float *)x, n / 4, cp, d->w);
 }
 
 int lp_tmaps_up_cuda(const lp_tdims *d, void *out, const void *x, lp_stream stream)
@@ -167,9 +167,9 @@ int lp_tmaps_up_cuda(const lp_tdims *d, void *out, const void *x, lp_stream stre
 
     if (!n) return cudaErrorInvalidValue;
     return d->bf16 ? LP_LAUNCH(up<uint16_t>, grid, BLOCK, 0, stream, (uint16_t *)out,
-                               (const uint16_t *)x, n / 4, cp, d->h, d->w)
+                               (const uint16_t *)x, n / 4, cp, d->w)
                    : LP_LAUNCH(up<float>, grid, BLOCK, 0, stream, (float *)out, (const float *)x,
-                               n / 4, cp, d->h, d->w);
+                               n / 4, cp, d->w);
 }
 
 int lp_tmaps_up_back_cuda(const lp_tdims *d, void *d_x, const void *d_out, lp_stream stream)
@@ -179,9 +179,9 @@ int lp_tmaps_up_back_cuda(const lp_tdims *d, void *d_x, const void *d_out, lp_st
 
     if (!n) return cudaErrorInvalidValue;
     return d->bf16 ? LP_LAUNCH(up_back<uint16_t>, grid, BLOCK, 0, stream, (uint16_t *)d_x,
-                               (const uint16_t *)d_out, n / 4, cp, d->h, d->w)
+                               (const uint16_t *)d_out, n / 4, cp, d->w)
                    : LP_LAUNCH(up_back<float>, grid, BLOCK, 0, stream, (float *)d_x,
-                               (const float *)d_out, n / 4, cp, d->h, d->w);
+                               (const float *)d_out, n / 4, cp, d->w);
 }
 
 int lp_tmaps_from_planes_cuda(const lp_tdims *d, void *x, const float *planes, int c,

@@ -1,11 +1,12 @@
 /* Training on a GPU, with the executor as its runtime and fake_cudnn.c as cuDNN: gradients and
  * running statistics against PyTorch's (golden/tiny_net.h5), steps against the CPU's, the same
  * bytes twice and after a resume, and what goes wrong. */
+#include <cuda_runtime_api.h>
+
 #include "../lp_h5.h"
 #include "../lp_test.h"
 #include "fake_cudnn.h"
 
-#include "cuda/cuda_runtime_api.h"
 #include "host/train_backend.h"
 #include "host/train_init.h"
 #include "host/train_net.h"
