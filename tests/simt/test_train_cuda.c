@@ -170,7 +170,7 @@ static void test_gradients_are_pytorchs(void **state)
 /* ---- the back end, as train_run.c uses it */
 
 enum { BATCH = 3, SIDE = 16, STEPS = 4 };
-static const int nbase[] = {2, 8, 20, 24};
+static const int nbase[] = {2, 8, 20};
 
 typedef struct {
     lp_weights *w;
@@ -195,7 +195,7 @@ static void begin(run *r, const char *name, int sgd, int bf16)
 {
     lp_trainer_options o = options(sgd, bf16);
 
-    OK(lp_train_init(nbase, 4, 30, 5, &r->w, &err));
+    OK(lp_train_init(nbase, 3, 30, 5, &r->w, &err));
     OK(lp_train_backend_find(name, 0, &r->be, &err));
     assert_string_equal(r->be->name, name);
     OK(r->be->open(r->w, &o, &r->t, &err));
@@ -358,7 +358,7 @@ static lp_status try_open(const lp_trainer_options *o)
     lp_trainer *t = NULL;
     lp_status st;
 
-    OK(lp_train_init(nbase, 4, 30, 5, &w, &err));
+    OK(lp_train_init(nbase, 3, 30, 5, &w, &err));
     st = lp_train_cuda.open(w, o, &t, &err);
     if (st) {
         assert_null(t);
