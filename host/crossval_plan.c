@@ -8,26 +8,11 @@
 #include "merge_text.h"
 #include "number.h"
 #include "read.h"
+#include "sort.h"
 #include "train_crops.h"
 
 #define PI 3.14159265358979323846
 #define DEAL_STREAM 0xf01d0000u /* of lp_train_order, one for each row dealt */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* numpy.percentile of v [n], ascending, n > 0. */
-static double percentile(const double *v, int64_t n, double p)
-{
-    double at = p / 100 * (double)(n - 1);
-    int64_t k = (int64_t)at;
-
-    return k + 1 < n ? v[k] + (at - (double)k) * (v[k + 1] - v[k]) : v[n - 1];
-}
 
 static lp_status measure(lp_crossval_image *im, const lp_labels *lb, lp_err *err)
 {
@@ -44,7 +29,7 @@ static lp_status measure(lp_crossval_image *im, const lp_labels *lb, lp_err *err
     for (i = 0; i < all; i++)
         if (lb->data[i]) im->diameter[lp_label_index_find(&ix, lb->data[i])]++;
     for (i = 0; i < (size_t)ix.n; i++) im->diameter[i] = 2 * sqrt(im->diameter[i] / PI);
-    qsort(im->diameter, (size_t)ix.n, sizeof *im->diameter, by_value);
+    qsort(im->diameter, (size_t)ix.n, sizeof *im->diameter, lp_by_double);
 done:
     lp_label_index_free(&ix);
     return st;
@@ -139,7 +124,7 @@ static lp_status deal(lp_crossval_plan *p, uint64_t seed, lp_err *err)
 /* Small, median and large diameters of what each fold learns from. */
 static lp_status sizes(lp_crossval_plan *p, int min_train_masks, lp_err *err)
 {
-    static const double at[LP_SWEEP_N_SIZES] = {5, 50, 95};
+    static const double at[LP_SWEEP_N_SIZES] = {0.05, 0.5, 0.95};
     double *v = malloc(((size_t)p->n_particles + 1) * sizeof *v);
     int i, k, f;
 
@@ -154,9 +139,9 @@ static lp_status sizes(lp_crossval_plan *p, int min_train_masks, lp_err *err)
             memcpy(v + n, im->diameter, (size_t)im->n_particles * sizeof *v);
             n += im->n_particles;
         }
-        if (n) qsort(v, (size_t)n, sizeof *v, by_value);
+        if (n) qsort(v, (size_t)n, sizeof *v, lp_by_double);
         for (k = 0; k < LP_SWEEP_N_SIZES; k++)
-            p->size[f][k] = n ? fmax(0.1, round(10 * percentile(v, n, at[k])) / 10) : 0;
+            p->size[f][k] = n ? fmax(0.1, round(10 * lp_quantile(v, n, at[k])) / 10) : 0;
     }
     free(v);
     return LP_OK;

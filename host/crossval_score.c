@@ -5,6 +5,7 @@
 
 #include "crossval.h"
 #include "eval_target.h"
+#include "sort.h"
 
 const char *const lp_cv_metric_name[LP_CV_N] = {"precision", "recall", "f1",      "ap50",
                                                 "ap75",      "ap90",   "ap_mean", "image_ap50"};
@@ -75,13 +76,6 @@ static lp_status point_at(const lp_eval_sweep *s, double threshold, lp_sweep_poi
     return LP_OK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* All thresholds that any fold has. */
 static lp_status thresholds(const lp_eval_sweep *merged, int n_folds, lp_crossval_scores *s,
                             lp_err *err)
@@ -93,7 +87,7 @@ static lp_status thresholds(const lp_eval_sweep *merged, int n_folds, lp_crossva
         return lp_fail_mem(err, "thresholds", n * 8.0);
     for (f = n = 0; f < n_folds; f++)
         for (i = 0; i < merged[f].all.n_points; i++) s->at[n++] = merged[f].all.point[i].at;
-    qsort(s->at, (size_t)n, sizeof *s->at, by_value);
+    qsort(s->at, (size_t)n, sizeof *s->at, lp_by_double);
     for (i = 0; i < n; i++)
         if (!s->n_at || s->at[i] != s->at[s->n_at - 1]) s->at[s->n_at++] = s->at[i];
     return LP_OK;

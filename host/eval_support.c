@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "read_text.h"
+#include "sort.h"
 
 #define MAX_BYTES ((long)1 << 30)
 #define MAX_FIELD 63
@@ -101,20 +102,13 @@ lp_status lp_eval_support_read(const char *path, const uint32_t *ids, int32_t n_
     return st;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Distinct values, ascending, at most LP_EVAL_MAX_POINTS of them. */
 static int distinct(double *v, size_t n)
 {
     size_t k = 0, i;
 
     if (!n) return 0;
-    qsort(v, n, sizeof *v, by_value);
+    qsort(v, n, sizeof *v, lp_by_double);
     for (i = 0; i < n; i++)
         if (!k || v[k - 1] != v[i]) v[k++] = v[i];
     if (k <= LP_EVAL_MAX_POINTS) return (int)k;

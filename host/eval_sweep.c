@@ -6,6 +6,7 @@
 
 #include "label_index.h"
 #include "merge.h"
+#include "sort.h"
 
 /* The truth while masks are matched to it. */
 typedef struct {
@@ -137,13 +138,6 @@ static lp_status judge_merged(truth_index *t, const lp_merged *m, uint16_t *hit,
     return LP_OK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static lp_status take_truth(const truth_index *t, lp_sweep_image *im, lp_err *err)
 {
     int32_t i;
@@ -152,7 +146,7 @@ static lp_status take_truth(const truth_index *t, lp_sweep_image *im, lp_err *er
     if (!(im->diameter_true = malloc(((size_t)im->nt + 1) * sizeof(double))))
         return lp_fail_mem(err, "diameters", 8.0 * im->nt);
     for (i = 0; i < im->nt; i++) im->diameter_true[i] = lp_eval_diameter(t->area[i]);
-    if (im->nt) qsort(im->diameter_true, (size_t)im->nt, sizeof(double), by_value);
+    if (im->nt) qsort(im->diameter_true, (size_t)im->nt, sizeof(double), lp_by_double);
     return LP_OK;
 }
 

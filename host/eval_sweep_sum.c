@@ -5,6 +5,7 @@
 
 #include "eval_sweep.h"
 #include "merge_support.h"
+#include "sort.h"
 
 #define STEPS 10 /* thresholds per unit of support: 1/10 is exactly what "0.1" reads as */
 
@@ -61,16 +62,6 @@ static int nearest(const double *d, int n, double to)
     return best;
 }
 
-/* v [n] ascending; q 0 .. 1, between neighbours as numpy.percentile does. */
-static double percentile(const double *v, int64_t n, double q)
-{
-    double at = q * (double)(n - 1);
-    int64_t k = (int64_t)floor(at);
-
-    if (n == 0) return NAN;
-    return k + 1 < n ? v[k] + (v[k + 1] - v[k]) * (at - (double)k) : v[n - 1];
-}
-
 static lp_eval_counts at_nearest(const lp_sweep_image *im, const void *to)
 {
     return im->single[nearest(im->diameter, im->n_single, *(const double *)to)];
@@ -109,7 +100,7 @@ static void of_sizes(const images *x, const double *d, lp_sweep *s)
 
 static lp_eval_counts at_own_median(const lp_sweep_image *im, const void *of_all)
 {
-    double d = im->nt ? percentile(im->diameter_true, im->nt, 0.5) : *(const double *)of_all;
+    double d = im->nt ? lp_quantile(im->diameter_true, im->nt, 0.5) : *(const double *)of_all;
     int k = nearest(im->diameter, im->n_single, d);
 
     return im->single[k < 0 ? 0 : k];
@@ -135,13 +126,6 @@ static lp_eval_counts at_best(const lp_sweep_image *im, const void *unused)
     return im->single[at];
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* The thresholds to judge at, ascending: t [LP_SWEEP_MAX_POINTS]. */
 static int thresholds(const images *x, lp_merge_method method, double *t)
 {
@@ -164,7 +148,7 @@ static int thresholds(const images *x, lp_merge_method method, double *t)
             }
             if (m == n && n < LP_SWEEP_MAX_POINTS) t[n++] = v;
         }
-    qsort(t, (size_t)n, sizeof *t, by_value);
+    qsort(t, (size_t)n, sizeof *t, lp_by_double);
     return n;
 }
 
@@ -260,8 +244,8 @@ static lp_status true_sizes(const images *x, lp_sweep *s, lp_err *err)
         return lp_fail_mem(err, "diameters", 8.0 * (double)n);
     for (i = 0; i < x->n; at += x->im[i++]->nt)
         memcpy(d + at, x->im[i]->diameter_true, (size_t)x->im[i]->nt * sizeof *d);
-    qsort(d, (size_t)n, sizeof *d, by_value);
-    for (i = 0; i < LP_SWEEP_N_SIZES; i++) s->size[i] = percentile(d, n, q[i]);
+    qsort(d, (size_t)n, sizeof *d, lp_by_double);
+    for (i = 0; i < LP_SWEEP_N_SIZES; i++) s->size[i] = lp_quantile(d, n, q[i]);
     free(d);
     return LP_OK;
 }

@@ -113,6 +113,16 @@ static int highest(const lp_target_point *p, int n, lp_target_kind kind)
     return best;
 }
 
+/* Of neighbours that find the same, the middle one: farthest from where that would change. */
+static int middle(const lp_target_point *p, int n, int at)
+{
+    int lo = at, hi = at;
+
+    while (lo > 0 && p[lo - 1].tp == p[at].tp && p[lo - 1].n_pred == p[at].n_pred) lo--;
+    while (hi + 1 < n && p[hi + 1].tp == p[at].tp && p[hi + 1].n_pred == p[at].n_pred) hi++;
+    return (lo + hi) / 2;
+}
+
 int lp_target_pick(const lp_target_point *p, int n, lp_target t, int *reached)
 {
     int i, m, best = 0, ok = 1;
@@ -133,7 +143,7 @@ int lp_target_pick(const lp_target_point *p, int n, lp_target t, int *reached)
         best = highest(p, n, t.kind);
     }
     if (reached) *reached = ok;
-    return best;
+    return middle(p, n, best);
 }
 
 lp_target_point lp_target_point_of(const lp_eval_counts *c, double threshold)

@@ -34,7 +34,8 @@ double lp_target_recall(const lp_target_point *p);
 double lp_target_f1(const lp_target_point *p);
 
 /* Position among p [n], ascending thresholds, n > 0. *reached (may be NULL): 0 where no threshold
- * has the precision or recall; then the one that comes nearest.
+ * has the precision or recall; then the one that comes nearest. Where neighbours find just the
+ * same particles as the one described here, it is the middle one of them: a choice with a margin.
  *
  * F1, F2: the best; of equal ones the lowest threshold.
  *

@@ -3,12 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_value(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
+#include "sort.h"
 
 /* Labels up to a few times the number of pixels: one table. */
 static int dense(const lp_labels *lb, lp_label_index *ix)
@@ -42,7 +37,7 @@ static int sparse(const lp_labels *lb, lp_label_index *ix)
         if (lb->data[i] && lb->data[i] != last) ix->ids[k++] = lb->data[i];
         last = lb->data[i];
     }
-    qsort(ix->ids, k, sizeof *ix->ids, by_value);
+    qsort(ix->ids, k, sizeof *ix->ids, lp_by_u32);
     for (i = 0; i < k; i++)
         if (!u || ix->ids[u - 1] != ix->ids[i]) ix->ids[u++] = ix->ids[i];
     ix->n = (int64_t)u;
@@ -80,6 +75,6 @@ int64_t lp_label_index_find(const lp_label_index *ix, uint32_t label)
     const uint32_t *p;
 
     if (ix->map) return ix->map[label];
-    p = bsearch(&label, ix->ids, (size_t)ix->n, sizeof *ix->ids, by_value);
+    p = bsearch(&label, ix->ids, (size_t)ix->n, sizeof *ix->ids, lp_by_u32);
     return p ? p - ix->ids : -1;
 }

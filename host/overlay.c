@@ -9,6 +9,7 @@
 #include "number.h"
 #include "palette.h"
 #include "sample_range.h"
+#include "sort.h"
 #include "text.h"
 
 /* Copies of the grey value per pixel: 1, or 3 for RGB. */
@@ -253,13 +254,6 @@ lp_status lp_overlay_grey(const float *image, int Ly, int Lx, int max_side, lp_g
     return st;
 }
 
-static int by_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Thicker in larger pictures, which are looked at from further away, but at most a tenth of
  * the median diameter, so that small particles are not painted over. */
 static int auto_thickness(int side, const lp_particle *p, int64_t n, int factor)
@@ -270,7 +264,7 @@ static int auto_thickness(int side, const lp_particle *p, int64_t n, int factor)
 
     if (!d) return t;
     for (i = 0; i < n; i++) d[i] = p[i].diameter / factor;
-    qsort(d, (size_t)n, sizeof *d, by_double);
+    qsort(d, (size_t)n, sizeof *d, lp_by_double);
     if (t > d[n / 2] / 10) t = (int)(d[n / 2] / 10);
     free(d);
     return t < 1 ? 1 : t;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sort.h"
+
 const uint8_t lp_palette[LP_PALETTE_SIZE][3] = {
     {0xF5, 0xE6, 0x42}, /* yellow */
     {0x56, 0xC4, 0xFF}, /* sky blue */
@@ -18,18 +20,11 @@ typedef struct {
     int failed;
 } pairs;
 
-static int by_value(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 static void unique(pairs *ps)
 {
     size_t i, k = 0;
 
-    qsort(ps->pair, ps->n, sizeof *ps->pair, by_value);
+    qsort(ps->pair, ps->n, sizeof *ps->pair, lp_by_u64);
     for (i = 0; i < ps->n; i++)
         if (!k || ps->pair[k - 1] != ps->pair[i]) ps->pair[k++] = ps->pair[i];
     ps->n = k;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "read.h"
+#include "sort.h"
 #include "write_png.h"
 
 static const uint8_t right[3] = {0, 200, 83}, wrong[3] = {255, 48, 48}, missed[3] = {51, 136, 255};
@@ -57,13 +58,6 @@ static void outlines(canvas *c, const lp_labels *lb, const uint32_t *ids, int32_
         }
 }
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Grey values of the picture's own pixels, from their 0.5th to their 99.5th percentile. */
 static int draw_image(canvas *c, const char *path, int Ly, int Lx)
 {
@@ -84,7 +78,7 @@ static int draw_image(canvas *c, const char *path, int Ly, int Lx)
         for (ch = 0; ch < im.nchan; ch++) v[i] += im.data[(size_t)ch * Ly * Lx + at];
     }
     memcpy(sorted, v, n * sizeof *v);
-    qsort(sorted, n, sizeof *sorted, by_value);
+    qsort(sorted, n, sizeof *sorted, lp_by_float);
     lo = sorted[n / 200];
     hi = sorted[n - 1 - n / 200];
     for (i = 0; i < n; i++) {

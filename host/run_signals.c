@@ -8,7 +8,12 @@ static volatile sig_atomic_t stop_signal;
 
 static void on_signal(int n)
 {
-    stop_signal = n;
+    if (!stop_signal) {
+        stop_signal = n;
+    } else if (n == SIGINT) {
+        signal(n, SIG_DFL);
+        raise(n); /* comes with the return from here */
+    }
 }
 
 static const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
@@ -20,7 +25,7 @@ int lp_signals_stop(void)
 
 void lp_signals_catch(void)
 {
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART}, old;
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
     size_t i;
 
     for (i = 0; i < sizeof signals / sizeof *signals; i++)

@@ -3,14 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "sort.h"
+
 #define SAMPLES 131072
-
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
 
 lp_status lp_sample_range(const float *data, size_t n, double low, double high, float *lo,
                           float *hi, lp_err *err)
@@ -25,7 +20,7 @@ lp_status lp_sample_range(const float *data, size_t n, double low, double high, 
 
         if (isfinite(v)) s[k++] = v;
     }
-    qsort(s, k, sizeof *s, by_value);
+    qsort(s, k, sizeof *s, lp_by_float);
     *lo = k ? s[(size_t)(low / 100 * (double)(k - 1))] : 0;
     *hi = k ? s[(size_t)ceil(high / 100 * (double)(k - 1))] : 1;
     free(s);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "sort.h"
+
 /* From this size on torch sorts whole numbers by radix, which is stable. */
 #define STABLE_FROM 32768
 /* Shorter ranges are left to the insertion sort at the end. */
@@ -90,13 +92,6 @@ static int by_pixel(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 void lp_seed_order_cellpose3(uint64_t *seeds, uint32_t n)
 {
     int depth = 0;
@@ -107,5 +102,5 @@ void lp_seed_order_cellpose3(uint64_t *seeds, uint32_t n)
     if (n < STABLE_FROM && coarse(seeds, seeds + n, depth))
         insertion(seeds, n);
     else
-        qsort(seeds, n, sizeof *seeds, by_value);
+        qsort(seeds, n, sizeof *seeds, lp_by_u64);
 }

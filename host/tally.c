@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "number.h"
+#include "sort.h"
 
 void lp_tally_add(lp_tally *t, const lp_results *res)
 {
@@ -39,13 +40,6 @@ void lp_tally_free(lp_tally *t)
     memset(t, 0, sizeof *t);
 }
 
-static int compare_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 /* The stage that took most, -1 without any; *share of all that was measured. */
 static int slowest(const lp_tally *t, double *share)
 {
@@ -78,7 +72,7 @@ void lp_tally_print(lp_tally *t, const lp_run_options *o, double seconds, FILE *
     fprintf(to, "%d image%s: %lld particle%s", t->done, t->done == 1 ? "" : "s",
             (long long)t->particles, t->particles == 1 ? "" : "s");
     if (t->n_diameters) {
-        qsort(t->diameters, (size_t)t->n_diameters, sizeof *t->diameters, compare_double);
+        qsort(t->diameters, (size_t)t->n_diameters, sizeof *t->diameters, lp_by_double);
         fprintf(to, ", median diameter %.1f px", t->diameters[t->n_diameters / 2]);
     }
     fprintf(to, ", %.1f s", seconds);

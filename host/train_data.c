@@ -11,6 +11,7 @@
 #include "label_index.h"
 #include "read.h"
 #include "read_outlines.h"
+#include "sort.h"
 
 #define PI 3.14159265358979323846
 
@@ -32,22 +33,6 @@ void lp_train_set_free(lp_train_set *s)
     for (i = 0; i < s->n; i++) lp_train_image_free(&s->image[i]);
     free(s->image);
     memset(s, 0, sizeof *s);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Linear between the nearest two of v [n], ascending (numpy.percentile). */
-static double percentile(const double *v, int64_t n, double p)
-{
-    double at = p / 100 * (double)(n - 1);
-    int64_t k = (int64_t)at;
-
-    return k + 1 < n ? v[k] + (at - (double)k) * (v[k + 1] - v[k]) : v[n - 1];
 }
 
 static double diameter_of(double area)
@@ -139,7 +124,7 @@ lp_status lp_train_image_make(const char *name, const float *image, int nchan,
     lp_relabel_info_ref(info, n, lb.data, lb.Ly, lb.Lx);
     if ((st = make_flows(&lb, info, n, &im, err))) goto done;
     for (k = 0; k < n; k++) area[k] = info[k + 1].count;
-    qsort(area, n, sizeof *area, by_value);
+    qsort(area, n, sizeof *area, lp_by_double);
     im.n_masks = (int)n;
     im.diameter = 0;
     if (n) /* the median of the roots, as numpy does it for even numbers */
@@ -293,9 +278,9 @@ lp_status lp_train_set_load(const lp_train_files *files, const lp_train_data_opt
     s.diam_labels /= s.n;
     s.n_particles = all.n;
     if (all.n) {
-        qsort(all.v, (size_t)all.n, sizeof *all.v, by_value);
-        s.diam_range[0] = diameter_of(percentile(all.v, all.n, 5));
-        s.diam_range[1] = diameter_of(percentile(all.v, all.n, 95));
+        qsort(all.v, (size_t)all.n, sizeof *all.v, lp_by_double);
+        s.diam_range[0] = diameter_of(lp_quantile(all.v, all.n, 0.05));
+        s.diam_range[1] = diameter_of(lp_quantile(all.v, all.n, 0.95));
     }
     *out = s;
     memset(&s, 0, sizeof s);

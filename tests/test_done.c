@@ -25,12 +25,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[2048];
-
     (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    free(dir);
-    return system(command);
+    lp_tmp_remove(dir);
+    return 0;
 }
 
 static const char *at(const char *name)

@@ -31,12 +31,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[2048];
-
     (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    free(dir);
-    return system(command);
+    lp_tmp_remove(dir);
+    return 0;
 }
 
 static lp_inputs find(const lp_inputs_options *o, int n, const char **names)

@@ -3,6 +3,7 @@
 #define LP_TMP_DIR_H
 
 #include <dirent.h>
+#include <ftw.h>
 
 #include "lp_test.h"
 
@@ -46,15 +47,19 @@ static inline int lp_tmp_count(const char *dir, char *name)
     return n;
 }
 
+static inline int lp_tmp_remove_one(const char *path, const struct stat *sb, int kind,
+                                    struct FTW *at)
+{
+    (void)sb;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+/* With all that is in it. */
 static inline void lp_tmp_remove(char *dir)
 {
-    DIR *d = opendir(dir);
-    struct dirent *e;
-
-    while (d && (e = readdir(d)))
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) unlink(lp_tmp_path(dir, e->d_name));
-    if (d) closedir(d);
-    rmdir(dir);
+    nftw(dir, lp_tmp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(dir);
 }
 

@@ -88,50 +88,30 @@ else
     skip "records that cannot be written" "root writes everywhere"
 fi
 
-# A call that never returns: the run ends within 10 s of a signal, with its summary.
-for sig in TERM:15 USR1:10; do
+# hangs NAME SIGNAL NUMBER DIR FAULT...: a call never returns; the signal ends the run within 10 s.
+hangs() {
+    what=$1 signal=$2 code=$((128 + $3)) d=$4
+    shift 4
     rm -f "$tmp/mark"
-    env --default-signal=${sig%:*} FAULT_AT=12 FAULT_HANG=1 FAULT_MARK="$tmp/mark" LD_PRELOAD="$shim" \
-        "$lp" segment --model "$model" --savedir "$tmp/hang" "$tmp/a.png" >"$tmp/out" 2>"$tmp/err" &
+    env --default-signal=$signal "$@" FAULT_HANG=1 FAULT_MARK="$tmp/mark" LD_PRELOAD="$shim" \
+        "$lp" segment --model "$model" --savedir "$d" "$tmp/a.png" >"$tmp/out" 2>"$tmp/err" &
     pid=$!
-    n=0
-    while [ $n -lt 200 ] && [ ! -e "$tmp/mark" ]; do
-        sleep 0.05
-        n=$((n + 1))
-    done
-    kill -${sig%:*} $pid
-    n=0
-    while [ $n -lt 100 ] && kill -0 $pid 2>/dev/null; do
-        sleep 0.1
-        n=$((n + 1))
-    done
-    check "hangs, SIG${sig%:*}: ends within 10 s" test $n -lt 100
+    until_true 60 test -e "$tmp/mark"
+    kill -$signal $pid
+    gone() { ! kill -0 $pid; }
+    if until_true 10 gone; then ok "$what: ends within 10 s"; else bad "$what: ends within 10 s" "it is there"; fi
     kill -9 $pid 2>/dev/null
     wait $pid 2>/dev/null
-    check "hangs, SIG${sig%:*}: exit code" test $? -eq $((128 + ${sig#*:}))
+    got=$?
+    if [ $got -eq $code ]; then ok "$what: exit code"; else bad "$what: exit code" "$got"; fi
+}
+for sig in TERM:15 USR1:10; do
+    hangs "hangs, SIG${sig%:*}" ${sig%:*} ${sig#*:} "$tmp/hang" FAULT_AT=12
     says "hangs, SIG${sig%:*}: said" "stopped by signal ${sig#*:} with 0 images done; a rerun goes on"
     check "hangs, SIG${sig%:*}: summary" grep -q "^0 images" "$tmp/out"
 done
 # So does one that hangs with the lock that all workers want.
-rm -f "$tmp/mark"
-env --default-signal=TERM FAULT_AT=1 FAULT_HANG=1 FAULT_NAME=records_ FAULT_MARK="$tmp/mark" LD_PRELOAD="$shim" \
-    "$lp" segment --model "$model" --savedir "$tmp/hang2" "$tmp/a.png" >"$tmp/out" 2>"$tmp/err" &
-pid=$!
-n=0
-while [ $n -lt 200 ] && [ ! -e "$tmp/mark" ]; do
-    sleep 0.05
-    n=$((n + 1))
-done
-kill -TERM $pid
-n=0
-while [ $n -lt 100 ] && kill -0 $pid 2>/dev/null; do
-    sleep 0.1
-    n=$((n + 1))
-done
-check "hangs in the log: ends within 10 s" test $n -lt 100
-kill -9 $pid 2>/dev/null
-wait $pid 2>/dev/null
-check "hangs in the log: exit code" test $? -eq 143
+hangs "hangs in the log" TERM 15 "$tmp/hang2" FAULT_AT=1 FAULT_NAME=records_
 says "hangs in the log: said" "stopped by signal 15"
 seg 0 "after the hang" --savedir "$tmp/hang" "$tmp/a.png"
 no_leftovers "after the hang: no temporary files" "$tmp/hang"

@@ -15,16 +15,13 @@ same_as_ref() { # DIR
     done
 }
 
-# start SIGNALS-TO-RESET ARGS: a run in the background whose signals act as on a terminal.
+first_csv() { ls "$d"/*.csv; }
+# Runs in the background whose signals act as on a terminal.
 for s in INT:130 TERM:143 HUP:129 USR1:138; do
     sig=${s%:*} code=${s#*:} d=$tmp/sig_$sig
     env --default-signal=$sig "$lp" segment --model "$model" --threads 1 --diameter 6 $all --savedir "$d" "$in" >"$tmp/out" 2>"$tmp/err" &
     pid=$!
-    n=0
-    while [ $n -lt 200 ] && ! ls "$d"/*.csv >/dev/null 2>&1; do
-        sleep 0.05
-        n=$((n + 1))
-    done
+    until_true 60 first_csv
     kill -$sig $pid
     wait $pid
     got=$?
@@ -35,6 +32,17 @@ for s in INT:130 TERM:143 HUP:129 USR1:138; do
     no_leftovers "SIG$sig: no temporary files" "$d"
     says "SIG$sig: said" "stopped by signal"
 done
+# A queue may send its signal more than once.
+d=$tmp/twice
+env --default-signal=TERM "$lp" segment --model "$model" --threads 1 --diameter 6 $all --savedir "$d" "$in" >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+until_true 60 first_csv
+kill -TERM $pid
+sleep 0.01
+kill -TERM $pid 2>/dev/null
+wait $pid
+check "two SIGTERM: exit code 143" test $? -eq 143
+says "two SIGTERM: said" "stopped by signal"
 env --ignore-signal=HUP "$lp" segment --model "$model" --threads 1 $all --savedir "$tmp/nohup" "$in" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
 sleep 0.3

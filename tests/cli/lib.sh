@@ -106,4 +106,16 @@ browse() {
 # probed NAME LINE: the page found this.
 probed() { if grep -qxF -- "$2" "$tmp/probe"; then ok "$1"; else bad "$1" "$(grep "^${2%% *}" "$tmp/probe" | head -3 | tr '\n' ' ')"; fi; }
 
+# until_true SECONDS COMMAND...: 0 once the command succeeds.
+until_true() {
+    tries=$(($1 * 20))
+    shift
+    while [ $tries -gt 0 ]; do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.05
+        tries=$((tries - 1))
+    done
+    return 1
+}
+
 finish() { echo end; }

@@ -122,19 +122,11 @@ for i in 1 2 3; do check "three at once: $i knows of all" "$tool" json 12 1 <"$t
 # One that hangs while it works holds its images; killed, it gives them back.
 "$lp" segment --model "$model" --quiet --threads 1 --diameter 3 --savedir "$tmp/hang" "$in/i1.tif" 2>/dev/null &
 pid=$!
-n=0
-while [ $n -lt 100 ] && [ ! -e "$tmp/hang/.lipopose/lock" ]; do
-    sleep 0.02
-    n=$((n + 1))
-done
+until_true 60 test -e "$tmp/hang/.lipopose/lock"
 kill -STOP $pid
 "$lp" segment --model "$model" --threads 1 --diameter 3 --savedir "$tmp/hang" "$in/i1.tif" >"$tmp/out" 2>"$tmp/err" &
 pid2=$!
-n=0
-while [ $n -lt 100 ] && ! grep -q waiting "$tmp/err"; do
-    sleep 0.1
-    n=$((n + 1))
-done
+until_true 60 grep -q waiting "$tmp/err"
 check "one that hangs: the other waits" kill -0 $pid2
 kill -9 $pid
 wait $pid 2>/dev/null

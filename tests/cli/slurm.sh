@@ -3,13 +3,6 @@
 #
 # slurmctld, slurmd and munged are started here, as root, on loopback, with files in $tmp alone.
 . tests/cli/lib.sh
-# Not by default: on a busy machine a requeued task was seen to be left undone, for a reason not yet
-# found (gather names what is missing then).
-if [ -z "${LIPOPOSE_SLURM:-}" ]; then
-    skip "job array in Slurm" "LIPOPOSE_SLURM=1 runs it"
-    finish
-    exit 0
-fi
 for p in slurmctld slurmd munged sbatch scontrol squeue; do
     if ! command -v $p >/dev/null || [ "$(id -u)" -ne 0 ]; then
         skip "job array in Slurm" "needs root and slurmctld, slurmd, munge (tools/setup.sh --tests)"
@@ -72,16 +65,6 @@ trap stop EXIT
 munged --force --foreground --socket="$d/munge/socket" --key-file="$d/munge/key" --pid-file="$d/munge/pid" \
     --log-file="$d/munge/log" --seed-file="$d/munge/seed" --num-threads=2 >"$d/munged.out" 2>&1 &
 daemons=$!
-until_true() { # SECONDS COMMAND...: 0 once the command succeeds
-    tries=$(($1 * 5))
-    shift
-    while [ $tries -gt 0 ]; do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.2
-        tries=$((tries - 1))
-    done
-    return 1
-}
 until_true 5 test -S "$d/munge/socket"
 slurmctld -D -i >"$d/slurmctld.out" 2>&1 &
 daemons="$daemons $!"
@@ -147,10 +130,9 @@ for t in 1 2; do
     until_true 20 gone
     check "task $t: ended and requeued" scontrol requeue "${job}_$t"
 done
-for t in 1 2 3 4; do
-    until_true 20 requeued $t
-    until_true 20 again $t
-done
+for t in 1 2 3 4; do until_true 20 requeued $t; done
+# A job that starts in the second of its requeue is killed: its old credential was revoked up to then.
+sleep 3
 check "work was left to the requeued tasks" test "$(ls "$out" | grep -c particles.csv)" -lt $left
 # All four have come to their end; a squeue that fails (a busy machine) says nothing.
 over() {
