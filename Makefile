@@ -155,7 +155,7 @@ $(SIMT)/libsimt.a: $(SIMT_OBJ)
 $(SIMT)/libcudnn.so.9: tests/simt/fake_cudnn.c kernels/bf16.h Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(SIMT_FLAGS) -fPIC -shared -Wl,-soname,libcudnn.so.9 -o $@ $<
-$(SIMT)/test_cudnn_cuda $(SIMT)/test_train_cuda: | $(SIMT)/libcudnn.so.9
+$(SIMT)/test_cudnn_cuda $(SIMT)/test_train_cuda $(SIMT)/test_train_run_cuda: | $(SIMT)/libcudnn.so.9
 $(SIMT)/test_%: $(SIMT)/obj/test_%.c.o $(SIMT)/libsimt.a $(BUILD)/liblipopose.a
 	$(CXX) $(SIMT_SAN) -fopenmp -o $@ $^ $(LIBS) -lcmocka
 

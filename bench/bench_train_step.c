@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "host/machine.h"
+#include "host/sort.h"
 #include "host/train_backend.h"
 #include "host/train_init.h"
 
@@ -22,13 +23,6 @@ static double now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
 }
 
 static void fill(float *x, float *target)
@@ -87,7 +81,7 @@ int main(int argc, char **argv)
         lp_train_init(nbase, 5, 30, 0, &w, &err) || be->open(w, &o, &t, &err) ||
         steps(be, t, x, target, n, seconds, &err))
         goto done;
-    qsort(seconds, (size_t)n, sizeof *seconds, ascending);
+    qsort(seconds, (size_t)n, sizeof *seconds, lp_by_double);
     printf("%s, %s: %d steps of %d x %d x %d, best %.2f ms, median %.2f ms, %.1f images/s\n",
            be->describe(t), o.bf16 ? "bf16" : "fp32", n, BATCH, SIDE, SIDE, 1e3 * seconds[0],
            1e3 * seconds[n / 2], BATCH / seconds[n / 2]);
