@@ -45,11 +45,15 @@ lp_status lp_train_backend_find(const char *name, int gpu_device, const lp_train
 {
     size_t i, n = sizeof trainers / sizeof *trainers;
     int any = !name || !strcmp(name, "auto");
+    lp_status st;
 
-    for (i = 0; i < n; i++)
-        if (any ? !trainers[i]->available(gpu_device, NULL) : !strcmp(name, trainers[i]->name)) {
-            *be = trainers[i];
-            return LP_OK;
-        }
+    for (i = 0; i < n; i++) {
+        if (!any && strcmp(name, trainers[i]->name)) continue;
+        st = trainers[i]->available(gpu_device, any ? NULL : err);
+        if (st && !any) return st;
+        if (st) continue;
+        *be = trainers[i];
+        return LP_OK;
+    }
     return unknown(name, err);
 }

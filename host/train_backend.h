@@ -52,8 +52,8 @@ typedef struct {
 
 extern const lp_train_backend lp_train_cpu, lp_train_cuda;
 
-/* "cpu", "cuda", or "auto" (NULL): the GPU where it is available, else the CPU. Of "cuda" only
- * whether it is in this build is known afterwards. LP_EARG, LP_EMISSING. */
+/* "cpu", "cuda", or "auto" (NULL): the GPU where it is available, else the CPU. LP_EARG,
+ * LP_EMISSING. */
 lp_status lp_train_backend_find(const char *name, int gpu_device, const lp_train_backend **be,
                                 lp_err *err);
 

@@ -96,9 +96,7 @@ lp_status lp_train_options_place(lp_train_options *o, const char *backend, const
         return lp_fail(err, LP_EARG, "--gpu_memory %g: must be GiB, or 0 for all", gpu_memory);
     if (!any && strcmp(precision, "fp32") && strcmp(precision, "bf16"))
         return lp_fail(err, LP_EARG, "--precision %s: choose auto, fp32 or bf16", precision);
-    if ((st = lp_train_backend_find(backend, o->gpu_device, &o->be, err)) ||
-        (st = o->be->available(o->gpu_device, err)))
-        return st;
+    if ((st = lp_train_backend_find(backend, o->gpu_device, &o->be, err))) return st;
     o->gpu_memory = (size_t)(gpu_memory * 1073741824);
     o->bf16 = any ? o->be->bf16_pays() : !strcmp(precision, "bf16");
     return LP_OK;

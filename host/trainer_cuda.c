@@ -58,17 +58,6 @@ static void close_(lp_trainer **pt)
     *pt = NULL;
 }
 
-static lp_status available(int gpu_device, lp_err *err)
-{
-    lp_cudnn *c = NULL;
-    lp_device_info info;
-    lp_status st = lp_card_list(gpu_device, &info, err);
-
-    if (!st) st = lp_cudnn_open_for(LP_CUDNN_LIBRARY, WHAT, INSTEAD, &c, err);
-    lp_cudnn_close(&c);
-    return st;
-}
-
 static int bf16_pays(void)
 {
     return 1;
@@ -86,6 +75,19 @@ static lp_status open_card(lp_trainer *t, lp_err *err)
                             "stream", err)))
         return st;
     return lp_stage_new(g->card, g->stream, &t->stage, err);
+}
+
+/* cuDNN takes the GPU that is current: what is tried is what will be used. */
+static lp_status available(int gpu_device, lp_err *err)
+{
+    lp_trainer *t = calloc(1, sizeof *t);
+    lp_status st;
+
+    if (!t) return lp_fail_mem(err, "training", sizeof *t);
+    t->o.gpu_device = gpu_device;
+    st = open_card(t, err);
+    close_(&t);
+    return st;
 }
 
 /* Where each tensor is. */
