@@ -260,9 +260,12 @@ static int is_arbitrary(const char *name)
            strstr(name, "running_mean");
 }
 
+/* bfloat16 moves the losses by 1e-3 in these steps; a wrong gradient of one layer by more than
+ * 5e-3.
+ */
 static void check_follows_cpu(int sgd, int bf16)
 {
-    double worst = 0, e, near = bf16 ? 2e-2 : 1e-4;
+    double worst = 0, e, near = bf16 ? 3e-3 : 1e-4;
     run cpu, gpu;
     int k, i;
 
