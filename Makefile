@@ -132,7 +132,7 @@ SIMT_FLAGS = -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -U_FORTIFY_SOURCE -
 SIMT_CU := $(wildcard kernels/*.cu tests/simt/*.cu)
 SIMT_CC := $(filter-out $(if $(RACE),,%/simt_race.cc),$(wildcard tests/simt/*.cc))
 # The host's part of the CUDA back end, on a runtime of the executor's own.
-SIMT_C  := $(CUDA_C) host/backend.c
+SIMT_C  := $(CUDA_C) host/backend.c host/train_backend.c
 SIMT_OBJ := $(patsubst %,$(SIMT)/%.o,$(SIMT_CU) $(SIMT_CC) $(SIMT_C))
 
 $(SIMT)/%.cu.o: %.cu Makefile

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "train_backend.h"
-
 /* The only place that knows which back ends there are; fastest first. */
 static const lp_backend *const all[] = {
 #ifdef LP_WITH_CUDA
@@ -11,13 +9,6 @@ static const lp_backend *const all[] = {
 #endif
     &lp_backend_cpu,
 };
-
-static lp_status unknown(const char *name, lp_err *err)
-{
-    if (!strcmp(name, "cuda"))
-        return lp_fail(err, LP_EMISSING, "backend cuda: not in this build; use --backend cpu");
-    return lp_fail(err, LP_EARG, "backend %s: unknown; choose auto, cpu or cuda", name);
-}
 
 lp_status lp_backend_find(const char *name, const lp_backend **be, lp_err *err)
 {
@@ -30,30 +21,7 @@ lp_status lp_backend_find(const char *name, const lp_backend **be, lp_err *err)
             *be = all[i];
             return LP_OK;
         }
-    return unknown(name, err);
-}
-
-static const lp_train_backend *const trainers[] = {
-#ifdef LP_WITH_CUDA
-    &lp_train_cuda,
-#endif
-    &lp_train_cpu,
-};
-
-lp_status lp_train_backend_find(const char *name, int gpu_device, const lp_train_backend **be,
-                                lp_err *err)
-{
-    size_t i, n = sizeof trainers / sizeof *trainers;
-    int any = !name || !strcmp(name, "auto");
-    lp_status st;
-
-    for (i = 0; i < n; i++) {
-        if (!any && strcmp(name, trainers[i]->name)) continue;
-        st = trainers[i]->available(gpu_device, any ? NULL : err);
-        if (st && !any) return st;
-        if (st) continue;
-        *be = trainers[i];
-        return LP_OK;
-    }
-    return unknown(name, err);
+    if (!strcmp(name, "cuda"))
+        return lp_fail(err, LP_EMISSING, "backend cuda: not in this build; use --backend cpu");
+    return lp_fail(err, LP_EARG, "backend %s: unknown; choose auto, cpu or cuda", name);
 }
