@@ -158,7 +158,7 @@ SIMT_FLAGS = -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -U_FORTIFY_SOURCE -
 SIMT_CU := $(wildcard kernels/*.cu tests/simt/*.cu)
 SIMT_CC := $(filter-out $(if $(RACE),,%/simt_race.cc),$(wildcard tests/simt/*.cc))
 # The host's part of the CUDA back end, on a runtime of the executor's own.
-SIMT_C  := $(CUDA_C) host/backend.c
+SIMT_C  := $(CUDA_C) host/backend.c host/train_backend.c
 SIMT_OBJ := $(patsubst %,$(SIMT)/%.o,$(SIMT_CU) $(SIMT_CC) $(SIMT_C))
 
 $(SIMT)/%.cu.o: %.cu Makefile
@@ -177,11 +177,11 @@ $(SIMT)/obj/%.c.o: tests/simt/%.c Makefile
 $(SIMT)/libsimt.a: $(SIMT_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
-# What test_cudnn_cuda.c loads in the place of NVIDIA's.
+# What tests load in the place of NVIDIA's.
 $(SIMT)/libcudnn.so.9: tests/simt/fake_cudnn.c kernels/bf16.h Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(SIMT_FLAGS) -fPIC -shared -Wl,-soname,libcudnn.so.9 -o $@ $<
-$(SIMT)/test_cudnn_cuda: | $(SIMT)/libcudnn.so.9
+$(SIMT)/test_cudnn_cuda $(SIMT)/test_train_cuda $(SIMT)/test_train_run_cuda: | $(SIMT)/libcudnn.so.9
 $(SIMT)/test_%: $(SIMT)/obj/test_%.c.o $(SIMT)/libsimt.a $(BUILD)/liblipopose.a
 	$(CXX) $(SIMT_SAN) -fopenmp -o $@ $^ $(LIBS) -lcmocka
 

@@ -73,6 +73,13 @@ else
     echo "ncu is not installed: no figures of tensor cores and bandwidth"
 fi
 
+# A training step, beside Cellpose's in the same arithmetic and in PyTorch's default.
+steps() {
+    "$build/bench/bench_train_step" cuda fp32 && "$build/bench/bench_train_step" cuda bf16 || return 1
+    [ -z "${PEER:-}" ] || { "$PEER" bench/train_step_cellpose.py && "$PEER" bench/train_step_cellpose.py --tf32; }
+}
+if [ -x "$build/bench/bench_train_step" ]; then block "Training, 8 x 224 x 224" steps; fi
+
 # Five runs each in one process-start per run; the record has the time of every stage.
 "$lp" synth --quiet --n 1 --size "${side}x$side" "$tmp/large" || exit 1
 whole() {

@@ -12,6 +12,7 @@ for b in "$build"/bench/bench_*; do
     [ -x "$b" ] && [ -f "$b" ] || continue
     name=$(basename "$b")
     case $name in
+    bench_train_step) continue ;; # for GPUs: gpu.sh; bench_train has the CPU's
     bench_masks) continue ;; # needs network output: compare_cellpose.py makes it
     bench_unet)
         echo "== $name"

@@ -12,12 +12,11 @@
 #include "options.h"
 #include "settings.h"
 #include "train_options.h"
-#include "unet_cpu.h"
 
 typedef struct {
     lp_crossval_options o;
     const char *nbase, *savedir, *backend, *precision, *diameters, *method, *levels;
-    double threshold;
+    double threshold, gpu_memory;
     int seed, no_norm, no_rescale, help;
 } args;
 
@@ -62,10 +61,9 @@ static lp_status check(args *a, int has_threshold, lp_diameters *d, char *out, l
         r->session.precision = LP_PRECISION_BF16;
     else
         return lp_fail(err, LP_EARG, "--precision %s: choose auto, fp32 or bf16", a->precision);
-    t->bf16 = r->session.precision == LP_PRECISION_BF16 ||
-              (r->session.precision == LP_PRECISION_AUTO && lp_unet_bf16_pays());
-    if (r->session.gpu_device < 0)
-        return lp_fail(err, LP_EARG, "--gpu_device %d: GPUs count from 0", r->session.gpu_device);
+    t->gpu_device = r->session.gpu_device;
+    if ((st = lp_train_options_place(t, a->backend, a->precision, a->gpu_memory, err))) return st;
+    r->session.gpu_memory = t->gpu_memory;
     r->session.backend = a->backend;
     r->session.threads = t->threads;
     t->data.memory = 0.5 * lp_machine_memory();
@@ -154,8 +152,9 @@ int lp_cmd_crossval(int argc, char **argv)
         {"overwrite", LP_OPT_ON, &a.o.overwrite, NULL,
          "begin anew; removes what is in OUT's folds"},
         {"resume", LP_OPT_ON, NULL, NULL, NULL}, /* it always does */
-        {"backend", LP_OPT_STRING, &a.backend, "NAME", "to segment: auto, cpu or cuda"},
+        {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto, cpu or cuda"},
         {"gpu_device", LP_OPT_INT, &a.o.run.session.gpu_device, "N", "which GPU, from 0 (0)"},
+        {"gpu_memory", LP_OPT_DOUBLE, &a.gpu_memory, "GIB", "of the GPU at most (all)"},
         {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
         {"threads", LP_OPT_INT, &t->threads, "N", "(all)"},
         {"json", LP_OPT_ON, &a.o.json, NULL, "crossval.json on standard output, no table"},

@@ -8,24 +8,20 @@
 #include "machine.h"
 #include "options.h"
 #include "train_options.h"
-#include "unet_cpu.h"
 
 typedef struct {
     lp_train_options o;
     const char *name, *nbase, *savedir, *backend, *precision;
+    double gpu_memory;
     int seed, sgd, help;
 } args;
 
 static lp_status check(args *a, lp_err *err)
 {
     lp_train_options *o = &a->o;
+    lp_status st = lp_train_options_place(o, a->backend, a->precision, a->gpu_memory, err);
 
-    if (strcmp(a->backend, "auto") && strcmp(a->backend, "cpu"))
-        return lp_fail(err, !strcmp(a->backend, "cuda") ? LP_EMISSING : LP_EARG,
-                       "--backend %s: training runs on the CPU only so far", a->backend);
-    o->bf16 = !strcmp(a->precision, "auto") ? lp_unet_bf16_pays() : !strcmp(a->precision, "bf16");
-    if (!o->bf16 && strcmp(a->precision, "auto") && strcmp(a->precision, "fp32"))
-        return lp_fail(err, LP_EARG, "--precision %s: choose auto, fp32 or bf16", a->precision);
+    if (st) return st;
     o->optim.sgd = a->sgd != 0;
     return lp_train_options_check(o, a->nbase, a->seed, err);
 }
@@ -112,15 +108,16 @@ int lp_cmd_train(int argc, char **argv)
         {"save_each", LP_OPT_ON, &o->save_each, NULL, "checkpoints in files of their own"},
         {"resume", LP_OPT_ON, &o->resume, NULL, "go on where a run was stopped"},
         {"overwrite", LP_OPT_ON, &o->overwrite, NULL, "begin anew where there is a model"},
-        {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto or cpu"},
+        {"backend", LP_OPT_STRING, &a.backend, "NAME", "auto, cpu or cuda"},
         {"precision", LP_OPT_STRING, &a.precision, "P", "auto, fp32 or bf16"},
+        {"gpu_device", LP_OPT_INT, &o->gpu_device, "N", "which GPU, from 0 (0)"},
+        {"gpu_memory", LP_OPT_DOUBLE, &a.gpu_memory, "GIB", "of the GPU at most (all)"},
         {"threads", LP_OPT_INT, &o->threads, "N", "(all)"},
         {"json", LP_OPT_ON, &o->json, NULL, "one record per epoch"},
         {"quiet", LP_OPT_ON, &o->quiet, NULL, "only errors"},
         {"verbose", LP_OPT_ON, NULL, NULL, NULL},
         {"train", LP_OPT_ON, NULL, NULL, NULL}, /* of cellpose's command lines */
         {"use_gpu", LP_OPT_ON, NULL, NULL, NULL},
-        {"gpu_device", LP_OPT_STRING, NULL, NULL, NULL},
         {"no_npy", LP_OPT_ON, NULL, NULL, NULL},
         {"file_list", LP_OPT_REFUSED, NULL, "put the images into a folder for --dir", NULL},
         {"help", LP_OPT_ON, &a.help, NULL, "this list"},

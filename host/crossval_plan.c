@@ -263,6 +263,7 @@ static void put_training(cJSON *j, const lp_train_options *t)
     put(j, "scale_range", t->scale_range);
     put(j, "rescale", t->rescale);
     put(j, "bf16", t->bf16);
+    if (t->be && t->be != &lp_train_cpu) cJSON_AddStringToObject(j, "backend", t->be->name);
     put(j, "min_train_masks", t->data.min_train_masks);
     put(j, "chan", t->data.chan);
     put(j, "chan2", t->data.chan2);

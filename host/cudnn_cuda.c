@@ -1,4 +1,4 @@
-#include "cudnn_cuda.h"
+#include "cudnn_calls_cuda.h"
 
 #include <dlfcn.h>
 #include <stdint.h>
@@ -9,56 +9,13 @@
 #include "../kernels/bf16.h"
 #include "../kernels/conv_steps.h"
 
-/* Of cudnn_graph.h, cudnn_ops.h and cudnn_cnn.h, version 9: values, types and functions. */
-enum {
-    DATA_FLOAT = 0,
-    DATA_BFLOAT16 = 9,
-    TENSOR_NHWC = 1,
-    CROSS_CORRELATION = 1,
-    TENSOR_OP_MATH = 1,
-    FMA_MATH = 3,
-    DETERMINISTIC = 1,
-    MAX_ALGOS = 8
-};
-
-typedef struct {
-    int algo, status;
-    float time;
-    size_t memory;
-    int determinism, math, reserved[3];
-} perf;
-
-typedef struct {
-    size_t (*GetVersion)(void);
-    const char *(*GetErrorString)(int status);
-    int (*Create)(void **handle);
-    int (*Destroy)(void *handle);
-    int (*SetStream)(void *handle, lp_stream stream);
-    int (*CreateTensorDescriptor)(void **d);
-    int (*DestroyTensorDescriptor)(void *d);
-    int (*SetTensor4dDescriptor)(void *d, int format, int type, int n, int c, int h, int w);
-    int (*CreateFilterDescriptor)(void **d);
-    int (*DestroyFilterDescriptor)(void *d);
-    int (*SetFilter4dDescriptor)(void *d, int type, int format, int k, int c, int h, int w);
-    int (*CreateConvolutionDescriptor)(void **d);
-    int (*DestroyConvolutionDescriptor)(void *d);
-    int (*SetConvolution2dDescriptor)(void *d, int pad_h, int pad_w, int u, int v, int dil_h,
-                                      int dil_w, int mode, int type);
-    int (*SetConvolutionMathType)(void *d, int math);
-    int (*GetConvolutionForwardAlgorithm_v7)(void *handle, void *x, void *k, void *conv, void *y,
-                                             int most, int *n, perf *p);
-    int (*ConvolutionForward)(void *handle, const void *alpha, void *x, const void *d_x, void *k,
-                              const void *d_k, void *conv, int algo, void *d_work, size_t bytes,
-                              const void *beta, void *y, void *d_y);
-} functions;
-
 static const struct {
     const char *name;
     size_t at;
 } table[] = {
 #define F(name)                                                                                    \
     {                                                                                              \
-        "cudnn" #name, offsetof(functions, name)                                                   \
+        "cudnn" #name, offsetof(lp_cudnn_functions, name)                                          \
     }
     F(GetVersion),
     F(GetErrorString),
@@ -77,13 +34,11 @@ static const struct {
     F(SetConvolutionMathType),
     F(GetConvolutionForwardAlgorithm_v7),
     F(ConvolutionForward),
+    F(GetConvolutionBackwardDataAlgorithm_v7),
+    F(ConvolutionBackwardData),
+    F(GetConvolutionBackwardFilterAlgorithm_v7),
+    F(ConvolutionBackwardFilter),
 #undef F
-};
-
-struct lp_cudnn {
-    void *library, *handle;
-    functions f;
-    char error[200];
 };
 
 void lp_cudnn_close(lp_cudnn **pc)
@@ -97,7 +52,8 @@ void lp_cudnn_close(lp_cudnn **pc)
     *pc = NULL;
 }
 
-lp_status lp_cudnn_open(const char *library, lp_cudnn **out, lp_err *err)
+lp_status lp_cudnn_open_for(const char *library, const char *what, const char *instead,
+                            lp_cudnn **out, lp_err *err)
 {
     lp_cudnn *c = calloc(1, sizeof *c);
     lp_status st = LP_OK;
@@ -107,25 +63,26 @@ lp_status lp_cudnn_open(const char *library, lp_cudnn **out, lp_err *err)
     if (!c) return lp_fail_mem(err, "cuDNN", sizeof *c);
     if (!(c->library = dlopen(library, RTLD_NOW | RTLD_LOCAL))) {
         st = lp_fail(err, LP_EMISSING,
-                     "--conv cudnn: %s; install cuDNN 9, or leave --conv out for our own kernels",
-                     dlerror());
+                     "%s: %s; install cuDNN 9 (NVIDIA's package libcudnn9-cuda-13), or %s", what,
+                     dlerror(), instead);
         goto done;
     }
     for (i = 0; i < sizeof table / sizeof *table; i++) {
         void *f = dlsym(c->library, table[i].name);
 
         if (!f) {
-            st = lp_fail(err, LP_EMISSING,
-                         "--conv cudnn: %s has no %s; cuDNN 9 is needed, or leave --conv out",
-                         library, table[i].name);
+            st = lp_fail(
+                err, LP_EMISSING,
+                "%s: %s has no %s; install cuDNN 9 (NVIDIA's package libcudnn9-cuda-13), or %s",
+                what, library, table[i].name, instead);
             goto done;
         }
         memcpy((char *)&c->f + table[i].at, &f, sizeof f);
     }
     if ((e = c->f.Create(&c->handle))) {
         c->handle = NULL;
-        st = lp_fail(err, LP_EMISSING, "--conv cudnn: %s: %s; leave --conv out", library,
-                     c->f.GetErrorString(e));
+        st = lp_fail(err, LP_EMISSING, "%s: %s: %s; %s", what, library, c->f.GetErrorString(e),
+                     instead);
         goto done;
     }
     *out = c;
@@ -133,6 +90,12 @@ lp_status lp_cudnn_open(const char *library, lp_cudnn **out, lp_err *err)
 done:
     lp_cudnn_close(&c);
     return st;
+}
+
+lp_status lp_cudnn_open(const char *library, lp_cudnn **out, lp_err *err)
+{
+    return lp_cudnn_open_for(library, "--conv cudnn", "leave --conv out for our own kernels", out,
+                             err);
 }
 
 int lp_cudnn_version(const lp_cudnn *c)
@@ -168,61 +131,77 @@ void lp_cudnn_pack(void *out, const float *k, int cin, int cout, int taps, int b
             }
 }
 
-static int failed(lp_cudnn *h, int status, const char *what)
+int lp_cudnn_failed(lp_cudnn *h, int status, const char *what)
 {
     snprintf(h->error, sizeof h->error, "cuDNN: %s: %s", what, h->f.GetErrorString(status));
     return -1;
 }
 
-/* The first choice that is the same every time and has room. */
-static int choose(const perf *p, int n)
+int lp_cudnn_choose(const lp_cudnn_perf *p, int n, size_t most)
 {
     int i;
 
     for (i = 0; i < n; i++)
-        if (!p[i].status && p[i].determinism == DETERMINISTIC && p[i].memory <= LP_CUDNN_WORK)
-            return p[i].algo;
+        if (!p[i].status && p[i].determinism == LP_CUDNN_DETERMINISTIC && p[i].memory <= most)
+            return i;
     return -1;
+}
+
+int lp_cudnn_shape_make(lp_cudnn *h, lp_cudnn_shape *s, int n, int height, int width, int cin,
+                        int cout, int taps, int bf16)
+{
+    const lp_cudnn_functions *f = &h->f;
+    int side = taps == 9 ? 3 : 1, pad = side / 2;
+    int type = bf16 ? LP_CUDNN_DATA_BFLOAT16 : LP_CUDNN_DATA_FLOAT, e;
+
+    if ((e = f->CreateTensorDescriptor(&s->x)) || (e = f->CreateTensorDescriptor(&s->y)) ||
+        (e = f->CreateFilterDescriptor(&s->k)) || (e = f->CreateConvolutionDescriptor(&s->conv)) ||
+        (e = f->SetTensor4dDescriptor(s->x, LP_CUDNN_TENSOR_NHWC, type, n, cin, height, width)) ||
+        (e = f->SetTensor4dDescriptor(s->y, LP_CUDNN_TENSOR_NHWC, type, n, cout, height, width)) ||
+        (e = f->SetFilter4dDescriptor(s->k, type, LP_CUDNN_TENSOR_NHWC, cout, cin, side, side)) ||
+        (e = f->SetConvolution2dDescriptor(s->conv, pad, pad, 1, 1, 1, 1,
+                                           LP_CUDNN_CROSS_CORRELATION, LP_CUDNN_DATA_FLOAT)))
+        return e;
+    return f->SetConvolutionMathType(s->conv, bf16 ? LP_CUDNN_TENSOR_OP_MATH : LP_CUDNN_FMA_MATH);
+}
+
+void lp_cudnn_shape_drop(lp_cudnn *h, lp_cudnn_shape *s)
+{
+    if (s->conv) h->f.DestroyConvolutionDescriptor(s->conv);
+    if (s->k) h->f.DestroyFilterDescriptor(s->k);
+    if (s->y) h->f.DestroyTensorDescriptor(s->y);
+    if (s->x) h->f.DestroyTensorDescriptor(s->x);
+    *s = (lp_cudnn_shape){0};
 }
 
 int lp_cudnn_sum(lp_cudnn *h, int n, int height, int width, int cin, int cout, int taps, int bf16,
                  const void *d_x, const void *d_k, int add, void *d_y, void *d_work,
                  lp_stream stream)
 {
-    const functions *f = &h->f;
-    int side = taps == 9 ? 3 : 1, pad = side / 2, type = bf16 ? DATA_BFLOAT16 : DATA_FLOAT;
+    const lp_cudnn_functions *f = &h->f;
     float alpha = 1, beta = add ? 1 : 0;
-    void *x = NULL, *y = NULL, *k = NULL, *conv = NULL;
-    perf p[MAX_ALGOS];
-    int e, got = 0, algo, rc = 0;
+    lp_cudnn_shape s = {0};
+    lp_cudnn_perf p[LP_CUDNN_MAX_ALGOS];
+    int e, got = 0, i, rc = 0;
 
-    if ((e = f->SetStream(h->handle, stream)) || (e = f->CreateTensorDescriptor(&x)) ||
-        (e = f->CreateTensorDescriptor(&y)) || (e = f->CreateFilterDescriptor(&k)) ||
-        (e = f->CreateConvolutionDescriptor(&conv)) ||
-        (e = f->SetTensor4dDescriptor(x, TENSOR_NHWC, type, n, cin, height, width)) ||
-        (e = f->SetTensor4dDescriptor(y, TENSOR_NHWC, type, n, cout, height, width)) ||
-        (e = f->SetFilter4dDescriptor(k, type, TENSOR_NHWC, cout, cin, side, side)) ||
-        (e = f->SetConvolution2dDescriptor(conv, pad, pad, 1, 1, 1, 1, CROSS_CORRELATION,
-                                           DATA_FLOAT)) ||
-        (e = f->SetConvolutionMathType(conv, bf16 ? TENSOR_OP_MATH : FMA_MATH)) ||
-        (e = f->GetConvolutionForwardAlgorithm_v7(h->handle, x, k, conv, y, MAX_ALGOS, &got, p))) {
-        rc = failed(h, e, "setting up a convolution");
+    if ((e = f->SetStream(h->handle, stream)) ||
+        (e = lp_cudnn_shape_make(h, &s, n, height, width, cin, cout, taps, bf16)) ||
+        (e = f->GetConvolutionForwardAlgorithm_v7(h->handle, s.x, s.k, s.conv, s.y,
+                                                  LP_CUDNN_MAX_ALGOS, &got, p))) {
+        rc = lp_cudnn_failed(h, e, "setting up a convolution");
         goto done;
     }
-    if ((algo = choose(p, got)) < 0) {
+    if ((i = lp_cudnn_choose(p, got, LP_CUDNN_WORK)) < 0) {
         snprintf(h->error, sizeof h->error, "cuDNN: no way to compute %d to %d channels", cin,
                  cout);
         rc = -1;
         goto done;
     }
-    if ((e = f->ConvolutionForward(h->handle, &alpha, x, d_x, k, d_k, conv, algo, d_work,
-                                   LP_CUDNN_WORK, &beta, y, d_y)))
-        rc = failed(h, e, "convolution");
+    if ((e = f->ConvolutionForward(h->handle, &alpha, s.x, d_x, s.k, d_k, s.conv, p[i].algo, d_work,
+                                   LP_CUDNN_WORK, &beta, s.y, d_y)))
+        rc = lp_cudnn_failed(h, e, "convolution");
 done:
-    if (conv) f->DestroyConvolutionDescriptor(conv);
-    if (k) f->DestroyFilterDescriptor(k);
-    if (y) f->DestroyTensorDescriptor(y);
-    if (x) f->DestroyTensorDescriptor(x);
+    lp_cudnn_shape_drop(h, &s);
     return rc;
 }
 

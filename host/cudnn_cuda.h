@@ -20,6 +20,9 @@ typedef struct lp_cudnn lp_cudnn; /* one caller at a time, for the GPU that was 
 /* library: LP_CUDNN_LIBRARY, or a path. LP_EMISSING where it cannot be loaded or will not run.
  * The caller closes. */
 lp_status lp_cudnn_open(const char *library, lp_cudnn **out, lp_err *err);
+/* The same with what the message begins with and what else can be done instead of --conv's. */
+lp_status lp_cudnn_open_for(const char *library, const char *what, const char *instead,
+                            lp_cudnn **out, lp_err *err);
 void lp_cudnn_close(lp_cudnn **c);       /* NULL is fine; clears the pointer */
 int lp_cudnn_version(const lp_cudnn *c); /* 91900 is 9.19.0 */
 

@@ -12,10 +12,7 @@
 
 #include <stddef.h>
 
-typedef struct {
-    int n, nblk, cb, h, w;
-    int bf16;
-} lp_tdims;
+#include "../kernels/train_dims.h"
 
 size_t lp_tdims_size(const lp_tdims *d); /* elements of an activation */
 /* Doubles of work that the sums of d need. */

@@ -29,14 +29,8 @@ void lp_optim_free(lp_optim *o)
     memset(o, 0, sizeof *o);
 }
 
-typedef struct {
-    float lr, decay, momentum; /* SGD; decay: of the gradient, or factor of the weight */
-    float step, root2;         /* AdamW: lr / (1 - b1^t), sqrt(1 - b2^t) */
-    int first;
-} rates;
-
 LP_SIMD static void sgd(float *restrict p, const float *restrict g, float *restrict m, int n,
-                        const rates *r)
+                        const lp_tstep_rates *r)
 {
     float lr = r->lr, decay = r->decay, mom = r->first ? 0 : r->momentum;
     int i;
@@ -48,7 +42,7 @@ LP_SIMD static void sgd(float *restrict p, const float *restrict g, float *restr
 }
 
 LP_SIMD static void adamw(float *restrict p, const float *restrict g, float *restrict m,
-                          float *restrict v, int n, const rates *r)
+                          float *restrict v, int n, const lp_tstep_rates *r)
 {
     const float b1 = 0.9f, b2 = 0.999f, c1 = (float)(1 - 0.9), c2 = (float)(1 - 0.999);
     float decay = r->decay, step = r->step, root2 = r->root2;
@@ -61,16 +55,23 @@ LP_SIMD static void adamw(float *restrict p, const float *restrict g, float *res
     }
 }
 
-void lp_optim_step(lp_optim *o, lp_weights *w, float *const *grad, double lr)
+lp_tstep_rates lp_optim_rates(lp_optim *o, double lr)
 {
-    size_t at = 0, half = o->n_state / 2;
-    rates r = {.lr = (float)lr, .momentum = (float)o->o.momentum, .first = o->steps == 0};
-    int i;
+    lp_tstep_rates r = {.lr = (float)lr, .momentum = (float)o->o.momentum, .first = o->steps == 0};
 
     o->steps++;
     r.decay = (float)(o->o.sgd ? o->o.weight_decay : 1 - lr * o->o.weight_decay);
     r.step = (float)(lr / (1 - pow(0.9, (double)o->steps)));
     r.root2 = (float)sqrt(1 - pow(0.999, (double)o->steps));
+    return r;
+}
+
+void lp_optim_step(lp_optim *o, lp_weights *w, float *const *grad, double lr)
+{
+    size_t at = 0, half = o->n_state / 2;
+    lp_tstep_rates r = lp_optim_rates(o, lr);
+    int i;
+
     for (i = 0; i < w->n_tensors; i++) {
         const size_t piece = 65536;
         lp_tensor *t = &w->tensors[i];

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "../kernels/train_step.h"
 #include "../weights/weights.h"
 #include "status.h"
 
@@ -27,6 +28,8 @@ typedef struct {
 lp_status lp_optim_new(const lp_weights *w, const lp_optim_options *o, lp_optim *out, lp_err *err);
 void lp_optim_free(lp_optim *o);
 
+/* Counts a step of rate lr, and what its arithmetic needs. */
+lp_tstep_rates lp_optim_rates(lp_optim *o, double lr);
 /* One step along grad [w->n_tensors] (NULL: not learnt) with learning rate lr, in place. */
 void lp_optim_step(lp_optim *o, lp_weights *w, float *const *grad, double lr);
 

@@ -83,3 +83,21 @@ lp_status lp_train_options_check(lp_train_options *o, const char *nbase, int see
     if (o->model && (!strcmp(o->model, "None") || !strcmp(o->model, "False"))) o->model = "none";
     return parse_nbase(nbase, o, err);
 }
+
+lp_status lp_train_options_place(lp_train_options *o, const char *backend, const char *precision,
+                                 double gpu_memory, lp_err *err)
+{
+    int any = !strcmp(precision, "auto");
+    lp_status st;
+
+    if (o->gpu_device < 0)
+        return lp_fail(err, LP_EARG, "--gpu_device %d: GPUs count from 0", o->gpu_device);
+    if (!(gpu_memory >= 0 && gpu_memory <= 65536))
+        return lp_fail(err, LP_EARG, "--gpu_memory %g: must be GiB, or 0 for all", gpu_memory);
+    if (!any && strcmp(precision, "fp32") && strcmp(precision, "bf16"))
+        return lp_fail(err, LP_EARG, "--precision %s: choose auto, fp32 or bf16", precision);
+    if ((st = lp_train_backend_find(backend, o->gpu_device, &o->be, err))) return st;
+    o->gpu_memory = (size_t)(gpu_memory * 1073741824);
+    o->bf16 = any ? o->be->bf16_pays() : !strcmp(precision, "bf16");
+    return LP_OK;
+}

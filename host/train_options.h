@@ -11,4 +11,9 @@ lp_train_options lp_train_options_defaults(void);
  * goes with the optimizer where none was given. LP_EARG with a message that names the option. */
 lp_status lp_train_options_check(lp_train_options *o, const char *nbase, int seed, lp_err *err);
 
+/* --backend, --precision and --gpu_memory (GiB, 0: all): o->be, o->bf16, o->gpu_memory.
+ * o->gpu_device is set. LP_EARG, and LP_EMISSING where what was asked for by name is not there. */
+lp_status lp_train_options_place(lp_train_options *o, const char *backend, const char *precision,
+                                 double gpu_memory, lp_err *err);
+
 #endif

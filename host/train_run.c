@@ -158,24 +158,32 @@ static void report(run *r, int last)
         (int)(left / 3600), (int)fmod(left / 60, 60), (int)fmod(left, 60));
 }
 
-static lp_status one_epoch(run *r, lp_err *err)
+/* The crops of the step at image `at` of the epoch; returns how many. */
+static int next_crops(run *r, uint32_t stream, int at)
 {
     const lp_crops c = crops_of(r);
+    int n = r->per_epoch - at < r->o->batch_size ? r->per_epoch - at : r->o->batch_size;
+
+    if (n > 0) lp_train_crops(&r->train, &c, stream, r->order + at, at, n, r->x, r->target);
+    return n;
+}
+
+static lp_status one_epoch(run *r, lp_err *err)
+{
     uint32_t stream = EPOCH_STREAM + (uint32_t)r->p.epoch;
     double rate = lp_train_rate(r->o->learning_rate, r->p.n_epochs, r->p.epoch), loss = 0;
-    int n;
+    int n, next;
     lp_status st;
 
     if (r->probs)
         lp_train_order_weighted(r->order, r->o->seed, stream, r->probs, r->train.n, r->per_epoch);
     else
         lp_train_order(r->order, r->o->seed, stream, r->train.n, r->per_epoch);
-    while (r->p.images < r->per_epoch) {
-        n = r->per_epoch - r->p.images;
-        if (n > r->o->batch_size) n = r->o->batch_size;
-        lp_train_crops(&r->train, &c, stream, r->order + r->p.images, r->p.images, n, r->x,
-                       r->target);
-        if ((st = r->be->gradients(r->trainer, r->x, r->target, n, r->each, &loss, err))) return st;
+    for (n = next_crops(r, stream, r->p.images); r->p.images < r->per_epoch; n = next) {
+        if ((st = r->be->gradients(r->trainer, r->x, r->target, n, err))) return st;
+        /* Made while a GPU is at work. */
+        next = next_crops(r, stream, r->p.images + n);
+        if ((st = r->be->loss(r->trainer, r->each, &loss, err))) return st;
         if (!isfinite(loss)) return refuse_nan(r, r->p.images, n, err);
         if ((st = r->be->update(r->trainer, rate, err))) return st;
         r->p.images += n;
@@ -431,8 +439,9 @@ static void clear(run *r)
 static lp_status prepare(run *r, int threads, lp_err *err)
 {
     const lp_train_options *o = r->o;
-    lp_trainer_options to = {o->batch_size, o->bsize, o->bsize, threads, 0.8 * lp_machine_memory(),
-                             o->optim,      o->bf16};
+    lp_trainer_options to = {
+        o->batch_size, o->bsize, o->bsize,      threads,      0.8 * lp_machine_memory(),
+        o->optim,      o->bf16,  o->gpu_device, o->gpu_memory};
     char *from = NULL, *folder = NULL, sha[65];
     int resume = 0;
     lp_status st;
@@ -450,7 +459,7 @@ static lp_status prepare(run *r, int threads, lp_err *err)
     }
     if ((st = fingerprint(r, sha, err)) || (st = describe(r, from, sha, err))) goto done;
     if ((st = r->be->open(r->w, &to, &r->trainer, err))) goto done;
-    say(r, "training in %s, %d threads\n", o->bf16 ? "bf16" : "fp32", threads);
+    say(r, "training in %s (%s)\n", o->bf16 ? "bf16" : "fp32", r->be->describe(r->trainer));
     if (resume) {
         st = lp_train_state_read(r->state, &r->p, r->w, r->be->optimizer(r->trainer), err);
         if (!st) say(r, "going on after epoch %d of %d\n", r->p.epoch, r->p.n_epochs);
@@ -464,7 +473,7 @@ done:
 
 lp_status lp_train_run(const lp_train_options *o, int *signal_, lp_err *err)
 {
-    run r = {.o = o, .be = &lp_train_cpu};
+    run r = {.o = o, .be = o->be ? o->be : &lp_train_cpu};
     int threads = o->threads ? o->threads : lp_machine_threads(), before = omp_get_max_threads();
     lp_status st;
 

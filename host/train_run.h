@@ -29,6 +29,9 @@ typedef struct {
     int save_every, save_each;
     int rescale; /* 1: to diam_mean */
     uint64_t seed;
+    const lp_train_backend *be; /* NULL: the CPU's */
+    int gpu_device;
+    size_t gpu_memory; /* bytes, 0: all */
     int threads;
     int bf16; /* train_net.h */
     int resume, overwrite, quiet, json;

@@ -72,6 +72,31 @@ if [ "$gpus" -gt 1 ]; then
 else
     skip "several GPUs" "there is one"
 fi
+# Training: the CPU's losses, the same bytes twice, and after a stop.
+run 0 "synth to learn from" synth --quiet --easy --n 3 --size 128x128 --pixel_nm 2 --format tiff "$tmp/d"
+for k in 1 2 3; do mv "$tmp/d/labels/synth_000${k}_masks.tif" "$tmp/d/"; done
+learn() {
+    c=$1 nm=$2
+    shift 2
+    run "$c" "$nm" train --dir "$tmp/d" --pretrained_model none --nbase 2,8,16 --bsize 32 --batch_size 4 --n_epochs 6 \
+        --min_train_masks 1 --SGD 0 --nimg_per_epoch 10 --quiet --precision fp32 "$@"
+}
+"$lp" train --dir "$tmp/d" --pretrained_model none --nbase 2,8,16 --bsize 32 --batch_size 4 --n_epochs 1 --min_train_masks 1 \
+    --backend cuda --savedir "$tmp/try" >"$tmp/out" 2>"$tmp/err"
+case $? in
+0)
+    learn 0 "train, cpu" --backend cpu --savedir "$tmp/tc"
+    learn 0 "train, cuda" --backend cuda --savedir "$tmp/t1"
+    check "train: the CPU's losses" sh -c "paste -d, '$tmp/tc/lipopose_loss.csv' '$tmp/t1/lipopose_loss.csv' | awk -F, '
+        NR == 1 { for (i = NF / 2; i; i--) if (\$i == \"train_loss\") c = i; h = NF / 2; next }
+        { d = \$c - \$(c + h); if (d < 0) d = -d; n++; if (!(d <= 0.01 * \$c)) { print; bad = 1 } } END { exit bad || n < 6 }'"
+    learn 0 "train, cuda again" --backend cuda --savedir "$tmp/t2"
+    check "train: the same bytes twice" cmp "$tmp/t1/lipopose.h5" "$tmp/t2/lipopose.h5"
+    learn 0 "train, cuda bf16" --backend cuda --precision bf16 --savedir "$tmp/t3"
+    ;;
+3) skip "training on a GPU" "$(cat "$tmp/err")" ;; # no cuDNN
+*) bad "training on a GPU" "$(cat "$tmp/err")" ;;
+esac
 run 3 "no such device" segment --model "$model" --backend cuda --gpu_device 99 "$tmp/in"
 one_line "no such device: one line"
 finish

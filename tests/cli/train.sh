@@ -23,7 +23,10 @@ for o in "--n_epochs 0" "--batch_size x" "--nbase 2,8" "--nbase 2,8,9x" "--learn
     tr_ 2 "$o" --dir "$tmp/d" $o
     one_line "$o: one line"
 done
-tr_ 3 "--backend cuda" --dir "$tmp/d" --backend cuda
+tr_ 3 "no GPU" --dir "$tmp/d" --backend cuda --gpu_device 99
+one_line "no GPU: one line"
+tr_ 2 "a back end that is none" --dir "$tmp/d" --backend gpu
+tr_ 2 "--gpu_memory -1" --dir "$tmp/d" --gpu_memory -1
 tr_ 3 "a model that is not there" --dir "$tmp/d" --model nosuch
 echo "a.tif,1" >"$tmp/few.csv"
 printf 'a,1\nb\n' >"$tmp/bad.csv"

@@ -1,4 +1,4 @@
-/* fake_cudnn - the functions of cuDNN 9 that host/cudnn_cuda.c calls, in plain C on host memory: a
+/* fake_cudnn - the functions of cuDNN 9 that host/cudnn_*cuda.c call, in plain C on host memory: a
  * library of its own that the tests load. It believes nothing: descriptors, layouts, workspace. */
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +45,17 @@ int cudnnGetConvolutionForwardAlgorithm_v7(void *handle, void *x, void *k, void 
 int cudnnConvolutionForward(void *handle, const void *alpha, void *x, const void *d_x, void *k,
                             const void *d_k, void *conv, int algo, void *d_work, size_t bytes,
                             const void *beta, void *y, void *d_y);
+
+int cudnnGetConvolutionBackwardDataAlgorithm_v7(void *handle, void *k, void *dy, void *conv,
+                                                void *dx, int most, int *n, void *perf);
+int cudnnConvolutionBackwardData(void *handle, const void *alpha, void *k, const void *d_k, void *y,
+                                 const void *d_dy, void *conv, int algo, void *d_work, size_t bytes,
+                                 const void *beta, void *x, void *d_dx);
+int cudnnGetConvolutionBackwardFilterAlgorithm_v7(void *handle, void *x, void *dy, void *conv,
+                                                  void *dk, int most, int *n, void *perf);
+int cudnnConvolutionBackwardFilter(void *handle, const void *alpha, void *x, const void *d_x,
+                                   void *y, const void *d_dy, void *conv, int algo, void *d_work,
+                                   size_t bytes, const void *beta, void *k, void *d_dk);
 
 size_t cudnnGetVersion(void)
 {
@@ -156,21 +167,6 @@ typedef struct {
     int determinism, math, reserved[3];
 } perf;
 
-/* Three that must not be taken, then algorithm 6. */
-int cudnnGetConvolutionForwardAlgorithm_v7(void *handle, void *x, void *k, void *conv, void *y,
-                                           int most, int *n, void *out)
-{
-    static const perf all[4] = {{.algo = 1, .status = OK, .memory = SIZE_MAX, .determinism = 1},
-                                {.algo = 2, .status = UNSUPPORTED, .determinism = 1},
-                                {.algo = 3, .status = OK, .determinism = 0},
-                                {.algo = 6, .status = OK, .memory = WORK, .determinism = 1}};
-
-    if (!handle || most < 4 || !fits(x, k, conv, y)) return BAD;
-    *n = fake_cudnn_without_algorithm ? 3 : 4;
-    memcpy(out, all, sizeof all);
-    return OK;
-}
-
 typedef struct {
     shape x, k, y;
     const void *d_x, *d_k;
@@ -182,6 +178,14 @@ typedef struct {
 static float get(const void *p, int64_t i, int type)
 {
     return type == BF16 ? lp_bf16_to(((const uint16_t *)p)[i]) : ((const float *)p)[i];
+}
+
+static void put(void *p, int64_t i, int type, float v)
+{
+    if (type == BF16)
+        ((uint16_t *)p)[i] = lp_bf16_from(v);
+    else
+        ((float *)p)[i] = v;
 }
 
 static int run(void *args)
@@ -208,32 +212,151 @@ static int run(void *args)
                     }
                     sum *= c->alpha;
                     if (c->beta != 0) sum += c->beta * get(c->d_y, at, type);
-                    if (type == BF16)
-                        ((uint16_t *)c->d_y)[at] = lp_bf16_from(sum);
-                    else
-                        ((float *)c->d_y)[at] = sum;
+                    put(c->d_y, at, type, sum);
                 }
     return 0;
+}
+
+/* d_x gathers what each pixel of d_y took from it, d_k what each of its taps met. */
+static int run_data(void *args)
+{
+    const call *c = args;
+    int type = c->x.type, ci = c->k.d[1], co = c->k.d[0], side = c->k.d[2], h = c->x.d[2],
+        w = c->x.d[3], x, o, i, t;
+    int64_t row;
+
+    memset(c->d_work, 0x5a, WORK);
+#pragma omp parallel for private(x, o, i, t)
+    for (row = 0; row < (int64_t)c->x.d[0] * h; row++)
+        for (x = 0; x < w; x++)
+            for (i = 0; i < ci; i++) {
+                int y = (int)(row % h);
+                float sum = 0;
+
+                for (t = 0; t < side * side; t++) {
+                    int yy = y - t / side + side / 2, xx = x - t % side + side / 2;
+
+                    if (yy < 0 || xx < 0 || yy >= h || xx >= w) continue;
+                    for (o = 0; o < co; o++)
+                        sum += get(c->d_y, ((row - y + yy) * w + xx) * co + o, type) *
+                               get(c->d_k, ((int64_t)o * side * side + t) * ci + i, type);
+                }
+                put((void *)(size_t)c->d_x, (row * w + x) * ci + i, type, sum * c->alpha);
+            }
+    return 0;
+}
+
+static int run_filter(void *args)
+{
+    const call *c = args;
+    int type = c->x.type, ci = c->k.d[1], co = c->k.d[0], side = c->k.d[2], h = c->x.d[2],
+        w = c->x.d[3], o, i, t, x;
+    int64_t row;
+
+    memset(c->d_work, 0x5a, WORK);
+#pragma omp parallel for private(i, t, x, row)
+    for (o = 0; o < co; o++)
+        for (t = 0; t < side * side; t++)
+            for (i = 0; i < ci; i++) {
+                float sum = 0;
+
+                for (row = 0; row < (int64_t)c->x.d[0] * h; row++) {
+                    int y = (int)(row % h), yy = y + t / side - side / 2;
+
+                    if (yy < 0 || yy >= h) continue;
+                    for (x = 0; x < w; x++) {
+                        int xx = x + t % side - side / 2;
+
+                        if (xx < 0 || xx >= w) continue;
+                        sum += get(c->d_x, ((row - y + yy) * w + xx) * ci + i, type) *
+                               get(c->d_y, (row * w + x) * co + o, type);
+                    }
+                }
+                put((void *)(size_t)c->d_k, ((int64_t)o * side * side + t) * ci + i, type,
+                    sum * c->alpha);
+            }
+    return 0;
+}
+
+/* Each way has an algorithm of its own that may be taken. */
+enum { FORWARD = 6, DATA = 1, FILTER = 5 };
+
+/* Three that must not be taken, then it. */
+static int offer(int algo, int fit, int most, int *n, void *out)
+{
+    perf all[4] = {{.algo = 7, .status = OK, .memory = SIZE_MAX, .determinism = 1},
+                   {.algo = 2, .status = UNSUPPORTED, .determinism = 1},
+                   {.algo = 3, .status = OK, .determinism = 0},
+                   {.algo = algo, .status = OK, .memory = WORK, .determinism = 1}};
+
+    if (most < 4 || !fit) return BAD;
+    *n = fake_cudnn_without_algorithm ? 3 : 4;
+    memcpy(out, all, sizeof all);
+    return OK;
+}
+
+int cudnnGetConvolutionForwardAlgorithm_v7(void *handle, void *x, void *k, void *conv, void *y,
+                                           int most, int *n, void *out)
+{
+    return offer(FORWARD, handle && fits(x, k, conv, y), most, n, out);
+}
+
+int cudnnGetConvolutionBackwardDataAlgorithm_v7(void *handle, void *k, void *y, void *conv, void *x,
+                                                int most, int *n, void *out)
+{
+    return offer(DATA, handle && fits(x, k, conv, y), most, n, out);
+}
+
+int cudnnGetConvolutionBackwardFilterAlgorithm_v7(void *handle, void *x, void *y, void *conv,
+                                                  void *k, int most, int *n, void *out)
+{
+    return offer(FILTER, handle && fits(x, k, conv, y), most, n, out);
+}
+
+static int queue(void *handle, int (*what)(void *), call c, int ok, void *x, void *k, void *conv,
+                 void *y, size_t bytes, const void *alpha, const void *beta)
+{
+    call all;
+
+    fake_cudnn_calls++;
+    if (!handle || !ok || bytes < WORK || (uintptr_t)c.d_work % 256 || !fits(x, k, conv, y))
+        return BAD;
+    memset(&all, 0, sizeof all);
+    memcpy(&all.x, x, sizeof all.x);
+    memcpy(&all.k, k, sizeof all.k);
+    memcpy(&all.y, y, sizeof all.y);
+    all.d_x = c.d_x;
+    all.d_k = c.d_k;
+    all.d_y = c.d_y;
+    all.d_work = c.d_work;
+    memcpy(&all.alpha, alpha, sizeof all.alpha);
+    memcpy(&all.beta, beta, sizeof all.beta);
+    return fake_cudnn_queue(((context *)handle)->stream, what, &all, sizeof all) ? BAD : OK;
 }
 
 int cudnnConvolutionForward(void *handle, const void *alpha, void *x, const void *d_x, void *k,
                             const void *d_k, void *conv, int algo, void *d_work, size_t bytes,
                             const void *beta, void *y, void *d_y)
 {
-    call c;
+    call c = {.d_x = d_x, .d_k = d_k, .d_y = d_y, .d_work = d_work};
 
-    memset(&c, 0, sizeof c);
-    fake_cudnn_calls++;
-    if (!handle || algo != 6 || bytes < WORK || (uintptr_t)d_work % 256 || !fits(x, k, conv, y))
-        return BAD;
-    memcpy(&c.x, x, sizeof c.x);
-    memcpy(&c.k, k, sizeof c.k);
-    memcpy(&c.y, y, sizeof c.y);
-    c.d_x = d_x;
-    c.d_k = d_k;
-    c.d_y = d_y;
-    c.d_work = d_work;
-    memcpy(&c.alpha, alpha, sizeof c.alpha);
-    memcpy(&c.beta, beta, sizeof c.beta);
-    return fake_cudnn_queue(((context *)handle)->stream, run, &c, sizeof c) ? BAD : OK;
+    return queue(handle, run, c, algo == FORWARD, x, k, conv, y, bytes, alpha, beta);
+}
+
+int cudnnConvolutionBackwardData(void *handle, const void *alpha, void *k, const void *d_k, void *y,
+                                 const void *d_dy, void *conv, int algo, void *d_work, size_t bytes,
+                                 const void *beta, void *x, void *d_dx)
+{
+    call c = {.d_x = d_dx, .d_k = d_k, .d_y = (void *)(size_t)d_dy, .d_work = d_work};
+
+    return queue(handle, run_data, c, algo == DATA, x, k, conv, y, bytes, alpha, beta);
+}
+
+int cudnnConvolutionBackwardFilter(void *handle, const void *alpha, void *x, const void *d_x,
+                                   void *y, const void *d_dy, void *conv, int algo, void *d_work,
+                                   size_t bytes, const void *beta, void *k, void *d_dk)
+{
+    call c = {.d_x = d_x, .d_k = d_dk, .d_y = (void *)(size_t)d_dy, .d_work = d_work};
+
+    return queue(handle, run_filter, c, algo == FILTER, x, k, conv, y, bytes, alpha, beta);
 }

@@ -4,11 +4,11 @@
 #include "../lp_test.h"
 #include "../tmp_dir.h"
 #include "../weights_make.h"
+#include "fake_cudnn.h"
 #include "host_mem.h"
 #include "simt_test.h"
 
 #include <cuda_runtime_api.h>
-#include <dlfcn.h>
 
 #include "../cone_model.h"
 #include "host/backend.h"
@@ -17,38 +17,6 @@
 #include "host/unet_ref.h"
 #include "kernels/bf16.h"
 #include "kernels/conv_steps.h"
-
-static char fake[2048]; /* its path: beside this program */
-static int is_fake, unused[3];
-static int *fake_calls = unused, *fake_create = unused + 1, *fake_without = unused + 2;
-
-/* Loaded first, it is also what a search for libcudnn.so.9 finds. */
-static int load(void **state)
-{
-    ssize_t n = readlink("/proc/self/exe", fake, sizeof fake - 20);
-    int (**queue)(void *, int (*)(void *), const void *, size_t);
-    char *slash;
-    void *lib;
-
-    (void)state;
-    assert_true(n > 0);
-    fake[n] = 0;
-    slash = strrchr(fake, '/');
-    assert_non_null(slash);
-    strcpy(slash, "/libcudnn.so.9");
-#ifdef LP_ON_GPU
-    return 0;
-#endif
-    if (!(lib = dlopen(fake, RTLD_NOW))) fail_msg("%s", dlerror());
-    queue = dlsym(lib, "fake_cudnn_queue");
-    fake_calls = dlsym(lib, "fake_cudnn_calls");
-    fake_create = dlsym(lib, "fake_cudnn_create");
-    fake_without = dlsym(lib, "fake_cudnn_without_algorithm");
-    assert_true(queue && fake_calls && fake_create && fake_without);
-    *queue = simt_queue;
-    is_fake = 1;
-    return 0;
-}
 
 static lp_cudnn *library(void)
 {
@@ -467,5 +435,5 @@ int main(void)
         cmocka_unit_test(network), cmocka_unit_test(session),
     };
 
-    return cmocka_run_group_tests(tests, load, NULL);
+    return cmocka_run_group_tests(tests, fake_cudnn_load, NULL);
 }
