@@ -164,7 +164,7 @@ static void where(const cJSON *summary, char *out, size_t cap)
     {
         if (n + 40 > cap) break;
         n += (size_t)snprintf(out + n, cap - n, "; GPU %.0f: %.0f %%", number_of(x, "gpu"),
-                              100 * number_of(x, "network_share"));
+                              100 * number_of(x, "busy_share"));
     }
 }
 

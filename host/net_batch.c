@@ -220,9 +220,11 @@ static void run(lp_net_batch *b)
         p->m->pixels += (double)p->n * p->group.ly * p->group.lx;
         p->t->left -= p->n;
     }
-    b->batches++;
-    b->tiles += s->n_tiles;
-    b->pixels += (double)s->px;
+    if (!err.status) {
+        b->batches++;
+        b->tiles += s->n_tiles;
+        b->pixels += (double)s->px;
+    }
     if (timed && known > 0) {
         b->known_pixels = known;
         b->busy = work[LP_WORK_NET];
@@ -286,6 +288,7 @@ static lp_status begin(lp_net_batch *b, const lp_net_member *m, size_t px, int *
     if (s->room < (size_t)most || s->room_px < (size_t)most * px) {
         if (!(*ready = !b->running)) return LP_OK;
         if ((st = grow(b, &most, px, err))) return st;
+        if ((size_t)most > s->room) most = (int)s->room; /* the other set may have more */
     }
     s->most = most;
     return LP_OK;

@@ -13,15 +13,11 @@
 #include "run_signals.h"
 #include "run_tasks.h"
 
+/* Comes more than once with the same `done`, where batches are shared. */
 static int on_tiles(void *user, int done, int total)
 {
     lp_run_worker *w = user;
 
-    if (done == 0) {
-        w->tiles = 0;
-        w->total = w->expected;
-        w->expected = 0;
-    }
     if (total != w->total) lp_progress_add_total(w->r->progress, 0, total - w->total);
     w->total = total;
     lp_progress_tiles_done(w->r->progress, done - w->tiles);
@@ -165,8 +161,8 @@ static rest try_image(lp_run_worker *w, const lp_run_task *t, const char *base, 
     lp_status st;
     rest left = NOTHING;
 
-    w->tiles = w->total = 0;
-    w->expected = alone ? 0 : t->expected;
+    w->tiles = 0;
+    w->total = alone ? 0 : t->expected;
     lp_progress_image_start(r->progress, x->path);
     so.on_tiles = on_tiles;
     so.user = w;
@@ -208,7 +204,7 @@ static rest try_image(lp_run_worker *w, const lp_run_task *t, const char *base, 
 done:
     if (st == LP_ENOMEM && !alone && r->workers > 1) left = AGAIN;
     if (st && st != LP_ESIGNAL) /* what will not be done */
-        lp_progress_add_total(r->progress, 0, w->tiles - w->total - w->expected);
+        lp_progress_add_total(r->progress, 0, w->tiles - w->total);
     if (st && st != LP_ESIGNAL && !left) /* stopped: dropped, neither done nor failed */
         lp_run_fail(r, t, base, &input, start, err.msg);
     else if (!st)
@@ -272,6 +268,7 @@ static int done_before(lp_running *r, const lp_run_task *t, const char *base)
         pthread_mutex_lock(&r->lock);
         r->tally.skipped++;
         lp_tally_mend(&r->tally, base);
+        lp_tally_mend(&r->tally, t->x->base);
         if (line) lp_run_print(r, line);
         pthread_mutex_unlock(&r->lock);
         free(line);

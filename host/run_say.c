@@ -120,6 +120,7 @@ void lp_run_count(lp_running *r, const lp_run_task *t, const char *base, const l
     if (res) {
         lp_tally_add(&r->tally, res);
         lp_tally_mend(&r->tally, base);
+        lp_tally_mend(&r->tally, t->x->base); /* a stack that could not be read before */
     } else {
         lp_tally_fail(&r->tally, base);
     }

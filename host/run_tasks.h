@@ -48,6 +48,7 @@ typedef struct {
     pthread_cond_t news; /* at_work */
     double ended;        /* when one of them last had nothing more to do */
     int looking;         /* one of them has the watch */
+    int over;            /* the watch is, for all of them: nothing comes any more */
     lp_tally tally;
     int stdout_error;         /* an errno */
     int told;                 /* bits of LP_TOLD_ */
@@ -65,7 +66,6 @@ typedef struct {
     int index;        /* from 1 */
     int threads;      /* its share of the CPU's */
     int tiles, total; /* of the current image, told to the progress so far */
-    int expected;     /* told before it began */
 } lp_run_worker;
 
 /* Whether images are segmented at several diameters. */

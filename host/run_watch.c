@@ -21,7 +21,7 @@ void lp_run_look(lp_run_worker *w)
 
     if (!watch) return;
     pthread_mutex_lock(&r->lock);
-    if (!r->looking && !lp_signals_stop()) {
+    if (!r->looking && !r->over && !lp_signals_stop()) {
         int at_end;
 
         r->looking = 1; /* the watch is ours, while the others go on */
@@ -37,15 +37,17 @@ void lp_run_look(lp_run_worker *w)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* Nothing has come for as long as the watch is to last. Called with the lock held. */
+/* Nothing has come for as long as the watch is to last, and it has looked since then. Called with
+ * the lock held. */
 static int is_over(const lp_running *r)
 {
     double last = r->looking || r->at_work ? -1 : lp_watch_last(r->o->watch);
 
+    if (r->over) return 1;
     if (last < 0 || lp_watch_timeout(r->o->watch) == 0) return 0;
     if (last < r->started) last = r->started;
     if (last < r->ended) last = r->ended;
-    return omp_get_wtime() - last >= lp_watch_timeout(r->o->watch);
+    return lp_watch_looked(r->o->watch) - last >= lp_watch_timeout(r->o->watch);
 }
 
 void lp_run_at_work(lp_running *r, int more)
@@ -78,12 +80,14 @@ int lp_run_wait(lp_run_worker *w)
     lp_running *r = w->r;
     int more = 0;
 
-    lp_run_at_work(r, -1);
     pthread_mutex_lock(&r->lock);
+    r->at_work--;
     r->ended = omp_get_wtime();
+    pthread_cond_broadcast(&r->news);
     while (!lp_signals_stop()) {
         more = r->next < r->in->n || r->later.n || r->back.n;
-        if (more || (r->o->watch ? is_over(r) : !r->at_work)) break;
+        if (r->o->watch && !more) r->over = is_over(r);
+        if (more || r->over || (!r->o->watch && !r->at_work)) break;
         if (r->o->watch)
             watch_on(w);
         else

@@ -46,7 +46,9 @@ int lp_spans_read(lp_spans *s, int wait)
         if (!wait && (e = cudaEventQuery(s->span[s->first].to))) break;
         e = read_oldest(s);
     }
-    return e == cudaErrorNotReady && !wait ? 0 : e;
+    if (e != cudaErrorNotReady || wait) return e;
+    cudaGetLastError(); /* or who asks for it next takes it for his own */
+    return 0;
 }
 
 void lp_spans_free(lp_spans *s)

@@ -34,9 +34,9 @@ struct lp_watch {
     lp_inputs all; /* in order of being seen */
     seen *file;    /* [all.n] of room */
     int room;
-    int *by_key;        /* [all.n] of room: sorted by key */
-    lp_inputs left_out; /* told; few */
-    double next;        /* when to look again */
+    int *by_key;         /* [all.n] of room: sorted by key */
+    lp_inputs left_out;  /* told; few */
+    double looked, next; /* when it looked, and is to look again */
     double kept_at;
     int kept;                    /* of all, in the list on the disk */
     double last;                 /* when anything changed */
@@ -233,6 +233,7 @@ void lp_watch_look(lp_watch *w, double now, lp_watch_tell *tell, void *user)
     int i;
 
     if (now < w->next) return;
+    w->looked = now;
     w->unsettled = 0;
     for (i = 0; i < w->o.n && !st; i++) st = look_in(w, i, now, &out, tell, user, &err);
     if (out.n && !st) st = give(w, &out, &err);
@@ -262,6 +263,11 @@ const lp_inputs *lp_watch_take(lp_watch *w)
 double lp_watch_last(const lp_watch *w)
 {
     return w->unsettled || w->ready ? -1 : w->last;
+}
+
+double lp_watch_looked(const lp_watch *w)
+{
+    return w->looked;
 }
 
 double lp_watch_timeout(const lp_watch *w)

@@ -46,6 +46,8 @@ const lp_inputs *lp_watch_take(lp_watch *w);
  * complete yet or was not taken yet. */
 double lp_watch_last(const lp_watch *w);
 
+/* When the last look began; what came later was not seen yet. */
+double lp_watch_looked(const lp_watch *w);
 double lp_watch_timeout(const lp_watch *w);
 /* "DIR", or "DIR and 2 more". Stays w's. */
 const char *lp_watch_name(const lp_watch *w);

@@ -81,6 +81,7 @@ static void complete(void **state)
     assert_int_equal(look(w, 120), 0); /* has grown */
     assert_true(lp_watch_last(w) == -1);
     assert_int_equal(look(w, 120.5), 0); /* it is not time to look */
+    assert_true(lp_watch_looked(w) == 120);
     assert_int_equal(look(w, 124), 0);
     assert_int_equal(look(w, 126), 1);
     assert_true(lp_watch_last(w) == 120);

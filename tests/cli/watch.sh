@@ -88,6 +88,17 @@ sums "$out" | cmp - "$tmp/ref.sums" >"$tmp/diff" 2>&1
 check "the same bytes as at once" test ! -s "$tmp/diff"
 no_leftovers "no temporary files" "$out"
 
+# A stack that could not be opened at first is in order once its pages are done.
+out=$tmp/stack
+mkdir "$tmp/in3"
+printf 'II*' >"$tmp/in3/st.tif"
+image "$src/st.tif" cones 90 100 9 3
+watch "$tmp/in3" --watch_timeout 4
+until_ "a damaged stack: named" grep -q "lipopose: .*st.tif" "$tmp/err"
+cp "$src/st.tif" "$tmp/in3/st.tif"
+ends "a stack that was repaired" 0
+check "a stack that was repaired: counts" grep -q "^3 images: " "$tmp/out"
+
 # An image that stays damaged fails the watch; gather names it, and what nobody did.
 out=$tmp/two
 rm "$in"/i[3456].mrc
