@@ -74,6 +74,14 @@ static lp_status unet(lp_device *d, lp_net *n, const lp_buf *tiles, const lp_til
     return st;
 }
 
+static size_t room_for; /* bytes of a buffer; 0: all */
+
+static lp_status buf_new(lp_device *d, size_t bytes, lp_buf **out, lp_err *err)
+{
+    if (room_for && bytes > room_for) return lp_fail_mem(err, "buffer", (double)bytes);
+    return lp_backend_cpu.buf_new(d, bytes, out, err);
+}
+
 static int setup(void **state)
 {
     lp_weights *w = cone_model();
@@ -85,6 +93,7 @@ static int setup(void **state)
     hooked = lp_backend_cpu;
     hooked.tile_cut = cut;
     hooked.unet = unet;
+    hooked.buf_new = buf_new;
     assert_int_equal(hooked.open(&(lp_backend_options){.threads = 1}, &first, &err), LP_OK);
     assert_int_equal(hooked.net_new(first, w, LP_PRECISION_FP32, &net, &used, &err), LP_OK);
     lp_weights_free(&w);
@@ -294,12 +303,81 @@ static void stopped(void **state)
     lp_net_batch_free(&b);
 }
 
+/* An image of one tile. */
+static void add_one(lp_net_batch *b, lp_net_member *m, lp_net_target *t, int side)
+{
+    lp_tiling *plan = calloc(1, sizeof *plan);
+    size_t bytes = 2 * (size_t)side * (size_t)side * sizeof(float);
+    float *zero = calloc(1, bytes);
+    lp_buf *img = NULL;
+
+    assert_true(plan && zero);
+    assert_int_equal(lp_tiling_plan(side, side, side + 16, 0.1, 0, plan, NULL), LP_OK);
+    assert_int_equal(plan->ntiles, 1);
+    *t = (lp_net_target){.plan = plan};
+    assert_int_equal(lp_backend_cpu.buf_new(first, bytes, &img, NULL), LP_OK);
+    assert_int_equal(lp_backend_cpu.buf_new(first, bytes / 2 * 3, &t->yf, NULL), LP_OK);
+    assert_int_equal(lp_backend_cpu.buf_new(first, STYLE * sizeof(double), &t->style, NULL), LP_OK);
+    hooked.put(first, img, zero, bytes, NULL);
+    assert_int_equal(lp_net_batch_add(b, m, t, img, NULL), LP_OK);
+    hooked.buf_free(first, &img);
+    free(zero);
+}
+
+static void drop_one(lp_net_target *t)
+{
+    lp_tiling *plan = (lp_tiling *)(size_t)t->plan;
+
+    lp_tiling_free(plan);
+    free(plan);
+    hooked.buf_free(first, &t->yf);
+    hooked.buf_free(first, &t->style);
+}
+
+/* Memory is short while the two sets grow: they may then differ in room. */
+static void uneven(void **state)
+{
+    enum { SMALL = 48, LARGE = 96 };
+    lp_net_batch *b = NULL;
+    lp_net_member keeper = {.dev = first, .total = 6, .batch_size = 64};
+    lp_net_member m = {.dev = first, .batch_size = 64};
+    lp_net_target t[7];
+    int i;
+
+    (void)state;
+    assert_int_equal(lp_net_batch_new(&hooked, first, net, 2, STYLE, 1, &b, NULL), LP_OK);
+    seen.batches = seen.want = 0;
+    lp_net_batch_join(b, &keeper); /* so that memory stays */
+    for (i = 0; i < 2; i++) {      /* room for 6 small ones in each */
+        m.total = 6;
+        lp_net_batch_join(b, &m);
+        add_one(b, &m, t, SMALL);
+        assert_int_equal(lp_net_batch_finish(b, &m, NULL), LP_OK);
+        lp_net_batch_leave(b, &m);
+        drop_one(t);
+    }
+    m.total = 10;
+    lp_net_batch_join(b, &m);
+    room_for = (size_t)7 * (LARGE + 16) * (LARGE + 16) * 3 *
+               sizeof(float); /* 5 of 10, but 6 where 6 were */
+    for (i = 0; i < 7; i++) add_one(b, &m, &t[i], i ? SMALL : LARGE);
+    room_for = 0;
+    assert_int_equal(lp_net_batch_finish(b, &m, NULL), LP_OK);
+    assert_int_equal(m.done, 7);
+    for (i = 0; i < seen.batches; i++) assert_in_range(seen.tiles[i], 1, 5);
+    lp_net_batch_leave(b, &m);
+    for (i = 0; i < 7; i++) drop_one(&t[i]);
+    lp_net_batch_leave(b, &keeper);
+    lp_net_batch_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(company),
         cmocka_unit_test(failure),
         cmocka_unit_test(stopped),
+        cmocka_unit_test(uneven),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
