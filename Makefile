@@ -127,7 +127,7 @@ SIMT_TESTS := $(patsubst tests/simt/%.c,$(SIMT)/%,$(wildcard tests/simt/test_*.c
 # of the executor itself, nor what takes it for another machine from beginning to end.
 GPU := $(BUILD)/gpu
 ifeq ($(WITH_CUDA),1)
-GPU_TESTS := $(patsubst tests/simt/%.c,$(GPU)/%,$(filter-out %/test_simt.c %/test_run_cuda.c,$(wildcard tests/simt/test_*.c)))
+GPU_TESTS := $(patsubst tests/simt/%.c,$(GPU)/%,$(filter-out %/test_simt.c %/test_run_cuda.c %/test_devices_cuda.c,$(wildcard tests/simt/test_*.c)))
 endif
 GPU_OBJ := $(patsubst %,$(BUILD)/obj/%.o,$(wildcard tests/gpu/*.c))
 GPU_WRAP := main malloc calloc realloc free posix_memalign aligned_alloc cudaMalloc cudaFree \
