@@ -84,12 +84,12 @@ static __global__ void __launch_bounds__(LANES *WARPS)
 static __device__ __forceinline__ void merge(double &n, double &m, double &q, double n2, double m2,
                                              double q2)
 {
-    const double e = m2 - m, all = n + n2;
+    const double e = m2 - m, share = n2 / (n + n2);
 
     if (n2 == 0) return;
-    m += e * n2 / all;
-    q += q2 + e * e * n * n2 / all;
-    n = all;
+    m += e * share;
+    q += q2 + e * e * n * share;
+    n += n2;
 }
 
 static __global__ void __launch_bounds__(LANES *WARPS)
