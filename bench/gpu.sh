@@ -37,7 +37,7 @@ watched() {
     return $s
 }
 if command -v compute-sanitizer >/dev/null; then
-    for t in scan resize tile seeds relabel follow fill_holes unet_ends conv votes measure_cuda; do
+    for t in scan resize tile seeds seed_order relabel relabel_compat follow fill_holes unet_ends conv votes measure_cuda train_maps train_step; do
         block "compute-sanitizer memcheck, test_$t" watched test_$t
     done
     for tool in memcheck racecheck; do
