@@ -37,7 +37,7 @@ watched() {
     return $s
 }
 if command -v compute-sanitizer >/dev/null; then
-    for t in scan resize tile seeds relabel follow fill_holes unet_ends conv votes measure_cuda; do
+    for t in scan resize tile seeds seed_order relabel relabel_compat follow fill_holes unet_ends conv votes measure_cuda train_maps train_step; do
         block "compute-sanitizer memcheck, test_$t" watched test_$t
     done
     for tool in memcheck racecheck; do
@@ -78,7 +78,12 @@ steps() {
     "$build/bench/bench_train_step" cuda fp32 && "$build/bench/bench_train_step" cuda bf16 || return 1
     [ -z "${PEER:-}" ] || { "$PEER" bench/train_step_cellpose.py && "$PEER" bench/train_step_cellpose.py --tf32; }
 }
-if [ -x "$build/bench/bench_train_step" ]; then block "Training, 8 x 224 x 224" steps; fi
+if make -s BUILD="$build" "$build/bench/bench_train_step" >&2; then
+    block "Training, 8 x 224 x 224" steps
+else
+    echo "bench_train_step is not built"
+    rc=1
+fi
 
 # Five runs each in one process-start per run; the record has the time of every stage.
 "$lp" synth --quiet --n 1 --size "${side}x$side" "$tmp/large" || exit 1

@@ -14,7 +14,7 @@ enum {
     LP_CUDNN_TENSOR_OP_MATH = 1,
     LP_CUDNN_FMA_MATH = 3,
     LP_CUDNN_DETERMINISTIC = 1,
-    LP_CUDNN_MAX_ALGOS = 8
+    LP_CUDNN_MAX_ALGOS = 16 /* each with tensor cores and without */
 };
 
 typedef struct {
@@ -43,16 +43,22 @@ typedef struct {
     int (*SetConvolutionMathType)(void *d, int math);
     int (*GetConvolutionForwardAlgorithm_v7)(void *handle, void *x, void *k, void *conv, void *y,
                                              int most, int *n, lp_cudnn_perf *p);
+    int (*GetConvolutionForwardWorkspaceSize)(void *handle, void *x, void *k, void *conv, void *y,
+                                              int algo, size_t *bytes);
     int (*ConvolutionForward)(void *handle, const void *alpha, void *x, const void *d_x, void *k,
                               const void *d_k, void *conv, int algo, void *d_work, size_t bytes,
                               const void *beta, void *y, void *d_y);
     int (*GetConvolutionBackwardDataAlgorithm_v7)(void *handle, void *k, void *dy, void *conv,
                                                   void *dx, int most, int *n, lp_cudnn_perf *p);
+    int (*GetConvolutionBackwardDataWorkspaceSize)(void *handle, void *k, void *dy, void *conv,
+                                                   void *dx, int algo, size_t *bytes);
     int (*ConvolutionBackwardData)(void *handle, const void *alpha, void *k, const void *d_k,
                                    void *dy, const void *d_dy, void *conv, int algo, void *d_work,
                                    size_t bytes, const void *beta, void *dx, void *d_dx);
     int (*GetConvolutionBackwardFilterAlgorithm_v7)(void *handle, void *x, void *dy, void *conv,
                                                     void *dk, int most, int *n, lp_cudnn_perf *p);
+    int (*GetConvolutionBackwardFilterWorkspaceSize)(void *handle, void *x, void *dy, void *conv,
+                                                     void *dk, int algo, size_t *bytes);
     int (*ConvolutionBackwardFilter)(void *handle, const void *alpha, void *x, const void *d_x,
                                      void *dy, const void *d_dy, void *conv, int algo, void *d_work,
                                      size_t bytes, const void *beta, void *dk, void *d_dk);
@@ -74,8 +80,12 @@ int lp_cudnn_shape_make(lp_cudnn *h, lp_cudnn_shape *s, int n, int height, int w
                         int cout, int taps, int bf16);
 void lp_cudnn_shape_drop(lp_cudnn *h, lp_cudnn_shape *s);
 
-/* The first choice that is the same every time and needs no more than most bytes; -1: none. */
-int lp_cudnn_choose(const lp_cudnn_perf *p, int n, size_t most);
+/* cuDNN's first choice that gives the same bits every time and needs no more than most bytes:
+ * *algo, -1 where there is none, and its *work. What it offers may be meant for another math type
+ * than that of s, which stays what runs: so each is asked again what it needs there. Its status. */
+enum { LP_CUDNN_FORWARD, LP_CUDNN_DATA, LP_CUDNN_FILTER, LP_CUDNN_WAYS };
+int lp_cudnn_choose(lp_cudnn *h, const lp_cudnn_shape *s, int way, size_t most, int *algo,
+                    size_t *work);
 /* -1, with lp_cudnn_error's text. */
 int lp_cudnn_failed(lp_cudnn *h, int status, const char *what);
 

@@ -33,10 +33,13 @@ static const struct {
     F(SetConvolution2dDescriptor),
     F(SetConvolutionMathType),
     F(GetConvolutionForwardAlgorithm_v7),
+    F(GetConvolutionForwardWorkspaceSize),
     F(ConvolutionForward),
     F(GetConvolutionBackwardDataAlgorithm_v7),
+    F(GetConvolutionBackwardDataWorkspaceSize),
     F(ConvolutionBackwardData),
     F(GetConvolutionBackwardFilterAlgorithm_v7),
+    F(GetConvolutionBackwardFilterWorkspaceSize),
     F(ConvolutionBackwardFilter),
 #undef F
 };
@@ -137,14 +140,53 @@ int lp_cudnn_failed(lp_cudnn *h, int status, const char *what)
     return -1;
 }
 
-int lp_cudnn_choose(const lp_cudnn_perf *p, int n, size_t most)
+/* What cuDNN would take, best first. */
+static int offers(lp_cudnn *h, const lp_cudnn_shape *s, int way, int *n, lp_cudnn_perf *p)
 {
-    int i;
+    const lp_cudnn_functions *f = &h->f;
 
-    for (i = 0; i < n; i++)
-        if (!p[i].status && p[i].determinism == LP_CUDNN_DETERMINISTIC && p[i].memory <= most)
-            return i;
-    return -1;
+    if (way == LP_CUDNN_FORWARD)
+        return f->GetConvolutionForwardAlgorithm_v7(h->handle, s->x, s->k, s->conv, s->y,
+                                                    LP_CUDNN_MAX_ALGOS, n, p);
+    if (way == LP_CUDNN_DATA)
+        return f->GetConvolutionBackwardDataAlgorithm_v7(h->handle, s->k, s->y, s->conv, s->x,
+                                                         LP_CUDNN_MAX_ALGOS, n, p);
+    return f->GetConvolutionBackwardFilterAlgorithm_v7(h->handle, s->x, s->y, s->conv, s->k,
+                                                       LP_CUDNN_MAX_ALGOS, n, p);
+}
+
+static int needs(lp_cudnn *h, const lp_cudnn_shape *s, int way, int algo, size_t *bytes)
+{
+    const lp_cudnn_functions *f = &h->f;
+
+    if (way == LP_CUDNN_FORWARD)
+        return f->GetConvolutionForwardWorkspaceSize(h->handle, s->x, s->k, s->conv, s->y, algo,
+                                                     bytes);
+    if (way == LP_CUDNN_DATA)
+        return f->GetConvolutionBackwardDataWorkspaceSize(h->handle, s->k, s->y, s->conv, s->x,
+                                                          algo, bytes);
+    return f->GetConvolutionBackwardFilterWorkspaceSize(h->handle, s->x, s->y, s->conv, s->k, algo,
+                                                        bytes);
+}
+
+int lp_cudnn_choose(lp_cudnn *h, const lp_cudnn_shape *s, int way, size_t most, int *algo,
+                    size_t *work)
+{
+    lp_cudnn_perf p[LP_CUDNN_MAX_ALGOS];
+    int n = 0, i, e = offers(h, s, way, &n, p);
+
+    *algo = -1;
+    for (i = 0; i < n && !e; i++) {
+        size_t bytes = 0;
+
+        if (p[i].status || p[i].determinism != LP_CUDNN_DETERMINISTIC ||
+            needs(h, s, way, p[i].algo, &bytes) || bytes > most)
+            continue;
+        *algo = p[i].algo;
+        *work = bytes;
+        break;
+    }
+    return e;
 }
 
 int lp_cudnn_shape_make(lp_cudnn *h, lp_cudnn_shape *s, int n, int height, int width, int cin,
@@ -181,23 +223,22 @@ int lp_cudnn_sum(lp_cudnn *h, int n, int height, int width, int cin, int cout, i
     const lp_cudnn_functions *f = &h->f;
     float alpha = 1, beta = add ? 1 : 0;
     lp_cudnn_shape s = {0};
-    lp_cudnn_perf p[LP_CUDNN_MAX_ALGOS];
-    int e, got = 0, i, rc = 0;
+    int e, algo, rc = 0;
+    size_t work;
 
     if ((e = f->SetStream(h->handle, stream)) ||
         (e = lp_cudnn_shape_make(h, &s, n, height, width, cin, cout, taps, bf16)) ||
-        (e = f->GetConvolutionForwardAlgorithm_v7(h->handle, s.x, s.k, s.conv, s.y,
-                                                  LP_CUDNN_MAX_ALGOS, &got, p))) {
+        (e = lp_cudnn_choose(h, &s, LP_CUDNN_FORWARD, LP_CUDNN_WORK, &algo, &work))) {
         rc = lp_cudnn_failed(h, e, "setting up a convolution");
         goto done;
     }
-    if ((i = lp_cudnn_choose(p, got, LP_CUDNN_WORK)) < 0) {
+    if (algo < 0) {
         snprintf(h->error, sizeof h->error, "cuDNN: no way to compute %d to %d channels", cin,
                  cout);
         rc = -1;
         goto done;
     }
-    if ((e = f->ConvolutionForward(h->handle, &alpha, s.x, d_x, s.k, d_k, s.conv, p[i].algo, d_work,
+    if ((e = f->ConvolutionForward(h->handle, &alpha, s.x, d_x, s.k, d_k, s.conv, algo, d_work,
                                    LP_CUDNN_WORK, &beta, s.y, d_y)))
         rc = lp_cudnn_failed(h, e, "convolution");
 done:

@@ -6,13 +6,11 @@
 
 #define MOST_WORK ((size_t)1 << 30) /* what an algorithm may need */
 
-enum { FORWARD, DATA, FILTER, WAYS };
-
 struct lp_cudnn_layer {
     lp_cudnn *h;
     lp_cudnn_shape s;
-    int algo[WAYS];
-    size_t work[WAYS];
+    int algo[LP_CUDNN_WAYS];
+    size_t work[LP_CUDNN_WAYS];
 };
 
 void lp_cudnn_layer_free(lp_cudnn_layer **pl)
@@ -25,47 +23,26 @@ void lp_cudnn_layer_free(lp_cudnn_layer **pl)
     *pl = NULL;
 }
 
-/* What cuDNN would take, best first. */
-static int ask(lp_cudnn_layer *l, int way, int *n, lp_cudnn_perf *p)
-{
-    const lp_cudnn_functions *f = &l->h->f;
-    const lp_cudnn_shape *s = &l->s;
-    void *h = l->h->handle;
-
-    if (way == FORWARD)
-        return f->GetConvolutionForwardAlgorithm_v7(h, s->x, s->k, s->conv, s->y,
-                                                    LP_CUDNN_MAX_ALGOS, n, p);
-    if (way == DATA)
-        return f->GetConvolutionBackwardDataAlgorithm_v7(h, s->k, s->y, s->conv, s->x,
-                                                         LP_CUDNN_MAX_ALGOS, n, p);
-    return f->GetConvolutionBackwardFilterAlgorithm_v7(h, s->x, s->y, s->conv, s->k,
-                                                       LP_CUDNN_MAX_ALGOS, n, p);
-}
-
 lp_status lp_cudnn_layer_new(lp_cudnn *h, int n, int height, int width, int cin, int cout, int taps,
                              int bf16, lp_cudnn_layer **out, lp_err *err)
 {
-    static const char *const names[WAYS] = {"", "'s gradient", "'s weights' gradient"};
+    static const char *const names[LP_CUDNN_WAYS] = {"", "'s gradient", "'s weights' gradient"};
     lp_cudnn_layer *l = calloc(1, sizeof *l);
-    lp_cudnn_perf p[LP_CUDNN_MAX_ALGOS];
     lp_status st = LP_OK;
-    int e, way, got, i;
+    int e, way;
 
     if (!l) return lp_fail_mem(err, "cuDNN", sizeof *l);
     l->h = h;
     e = lp_cudnn_shape_make(h, &l->s, n, height, width, cin, cout, taps, bf16);
-    for (way = 0; way < WAYS && !e; way++) {
-        got = 0;
-        if ((e = ask(l, way, &got, p))) break;
-        if ((i = lp_cudnn_choose(p, got, MOST_WORK)) < 0) {
+    for (way = 0; way < LP_CUDNN_WAYS && !e; way++) {
+        if ((e = lp_cudnn_choose(h, &l->s, way, MOST_WORK, &l->algo[way], &l->work[way]))) break;
+        if (l->algo[way] < 0) {
             st = lp_fail(err, LP_EIO,
                          "cuDNN: no way to compute a convolution%s, %d to %d channels, that is "
                          "the same each time; use --backend cpu",
                          names[way], cin, cout);
             goto done;
         }
-        l->algo[way] = p[i].algo;
-        l->work[way] = p[i].memory;
     }
     if (e) {
         lp_cudnn_failed(h, e, "setting up a convolution");
@@ -84,7 +61,7 @@ size_t lp_cudnn_layer_work(const lp_cudnn_layer *l)
     size_t most = 0;
     int way;
 
-    for (way = 0; way < WAYS; way++)
+    for (way = 0; way < LP_CUDNN_WAYS; way++)
         if (l->work[way] > most) most = l->work[way];
     return most;
 }
@@ -98,7 +75,8 @@ int lp_cudnn_layer_forward(lp_cudnn_layer *l, const void *d_x, const void *d_k, 
 
     if ((e = f->SetStream(l->h->handle, stream)) ||
         (e = f->ConvolutionForward(l->h->handle, &alpha, l->s.x, d_x, l->s.k, d_k, l->s.conv,
-                                   l->algo[FORWARD], d_work, l->work[FORWARD], &beta, l->s.y, d_y)))
+                                   l->algo[LP_CUDNN_FORWARD], d_work, l->work[LP_CUDNN_FORWARD],
+                                   &beta, l->s.y, d_y)))
         return lp_cudnn_failed(l->h, e, "convolution");
     return 0;
 }
@@ -112,7 +90,8 @@ int lp_cudnn_layer_data(lp_cudnn_layer *l, const void *d_dy, const void *d_k, vo
 
     if ((e = f->SetStream(l->h->handle, stream)) ||
         (e = f->ConvolutionBackwardData(l->h->handle, &alpha, l->s.k, d_k, l->s.y, d_dy, l->s.conv,
-                                        l->algo[DATA], d_work, l->work[DATA], &beta, l->s.x, d_dx)))
+                                        l->algo[LP_CUDNN_DATA], d_work, l->work[LP_CUDNN_DATA],
+                                        &beta, l->s.x, d_dx)))
         return lp_cudnn_failed(l->h, e, "gradient of a convolution");
     return 0;
 }
@@ -126,8 +105,8 @@ int lp_cudnn_layer_filter(lp_cudnn_layer *l, const void *d_x, const void *d_dy, 
 
     if ((e = f->SetStream(l->h->handle, stream)) ||
         (e = f->ConvolutionBackwardFilter(l->h->handle, &alpha, l->s.x, d_x, l->s.y, d_dy,
-                                          l->s.conv, l->algo[FILTER], d_work, l->work[FILTER],
-                                          &beta, l->s.k, d_dk)))
+                                          l->s.conv, l->algo[LP_CUDNN_FILTER], d_work,
+                                          l->work[LP_CUDNN_FILTER], &beta, l->s.k, d_dk)))
         return lp_cudnn_failed(l->h, e, "gradient of a convolution's weights");
     return 0;
 }

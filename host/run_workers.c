@@ -19,7 +19,7 @@ typedef struct {
 
 static double tiles_of(const lp_image *im, const lp_segment_options *s, double scale)
 {
-    double step = s->bsize * (1 - s->tile_overlap);
+    double step = (s->bsize ? s->bsize : 224) * (1 - s->tile_overlap); /* 0: lp_tiling_plan */
 
     if (!(step >= 1)) return 1;
     return ceil(im->Ly * scale / step) * ceil(im->Lx * scale / step);

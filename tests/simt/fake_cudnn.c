@@ -42,17 +42,23 @@ int cudnnSetConvolution2dDescriptor(void *d, int pad_h, int pad_w, int u, int v,
 int cudnnSetConvolutionMathType(void *d, int math);
 int cudnnGetConvolutionForwardAlgorithm_v7(void *handle, void *x, void *k, void *conv, void *y,
                                            int most, int *n, void *perf);
+int cudnnGetConvolutionForwardWorkspaceSize(void *handle, void *x, void *k, void *conv, void *y,
+                                            int algo, size_t *bytes);
 int cudnnConvolutionForward(void *handle, const void *alpha, void *x, const void *d_x, void *k,
                             const void *d_k, void *conv, int algo, void *d_work, size_t bytes,
                             const void *beta, void *y, void *d_y);
 
 int cudnnGetConvolutionBackwardDataAlgorithm_v7(void *handle, void *k, void *dy, void *conv,
                                                 void *dx, int most, int *n, void *perf);
+int cudnnGetConvolutionBackwardDataWorkspaceSize(void *handle, void *k, void *dy, void *conv,
+                                                 void *dx, int algo, size_t *bytes);
 int cudnnConvolutionBackwardData(void *handle, const void *alpha, void *k, const void *d_k, void *y,
                                  const void *d_dy, void *conv, int algo, void *d_work, size_t bytes,
                                  const void *beta, void *x, void *d_dx);
 int cudnnGetConvolutionBackwardFilterAlgorithm_v7(void *handle, void *x, void *dy, void *conv,
                                                   void *dk, int most, int *n, void *perf);
+int cudnnGetConvolutionBackwardFilterWorkspaceSize(void *handle, void *x, void *dy, void *conv,
+                                                   void *dk, int algo, size_t *bytes);
 int cudnnConvolutionBackwardFilter(void *handle, const void *alpha, void *x, const void *d_x,
                                    void *y, const void *d_dy, void *conv, int algo, void *d_work,
                                    size_t bytes, const void *beta, void *k, void *d_dk);
@@ -281,18 +287,49 @@ static int run_filter(void *args)
 /* Each way has an algorithm of its own that may be taken. */
 enum { FORWARD = 6, DATA = 1, FILTER = 5 };
 
-/* Three that must not be taken, then it. */
+enum { GREEDY = 7, ABSENT = 2, RANDOM = 3, ELSEWHERE = 4 };
+
+/* Four that must not be taken, then it. As NVIDIA's, all that there is, with what it needs in the
+ * math type that it is meant for: here not the one of the descriptor. */
 static int offer(int algo, int fit, int most, int *n, void *out)
 {
-    perf all[4] = {{.algo = 7, .status = OK, .memory = SIZE_MAX, .determinism = 1},
-                   {.algo = 2, .status = UNSUPPORTED, .determinism = 1},
-                   {.algo = 3, .status = OK, .determinism = 0},
-                   {.algo = algo, .status = OK, .memory = WORK, .determinism = 1}};
+    perf all[5] = {{.algo = GREEDY, .status = OK, .determinism = 1},
+                   {.algo = ABSENT, .status = UNSUPPORTED, .determinism = 1},
+                   {.algo = RANDOM, .status = OK, .determinism = 0},
+                   {.algo = ELSEWHERE, .status = OK, .determinism = 1},
+                   {.algo = algo, .status = OK, .determinism = 1}};
 
-    if (most < 4 || !fit) return BAD;
-    *n = fake_cudnn_without_algorithm ? 3 : 4;
+    if (most < 5 || !fit) return BAD;
+    *n = fake_cudnn_without_algorithm ? 4 : 5;
     memcpy(out, all, sizeof all);
     return OK;
+}
+
+/* In the math type of the descriptor. */
+static int size(int algo, int fit, size_t *bytes)
+{
+    if (!fit) return BAD;
+    if (algo == ABSENT || algo == ELSEWHERE) return UNSUPPORTED;
+    *bytes = algo == GREEDY ? SIZE_MAX : WORK;
+    return OK;
+}
+
+int cudnnGetConvolutionForwardWorkspaceSize(void *handle, void *x, void *k, void *conv, void *y,
+                                            int algo, size_t *bytes)
+{
+    return size(algo, handle && fits(x, k, conv, y), bytes);
+}
+
+int cudnnGetConvolutionBackwardDataWorkspaceSize(void *handle, void *k, void *y, void *conv,
+                                                 void *x, int algo, size_t *bytes)
+{
+    return size(algo, handle && fits(x, k, conv, y), bytes);
+}
+
+int cudnnGetConvolutionBackwardFilterWorkspaceSize(void *handle, void *x, void *y, void *conv,
+                                                   void *k, int algo, size_t *bytes)
+{
+    return size(algo, handle && fits(x, k, conv, y), bytes);
 }
 
 int cudnnGetConvolutionForwardAlgorithm_v7(void *handle, void *x, void *k, void *conv, void *y,

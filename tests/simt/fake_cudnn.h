@@ -41,4 +41,12 @@ static inline int fake_cudnn_load(void **state)
     return 0;
 }
 
+/* Before what needs cuDNN: on a GPU without NVIDIA's the test is skipped. */
+static inline void fake_cudnn_needed(void)
+{
+    if (is_fake || dlopen("libcudnn.so.9", RTLD_NOW)) return;
+    print_message("skip: %s\n", dlerror());
+    skip();
+}
+
 #endif
