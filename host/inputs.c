@@ -409,8 +409,12 @@ lp_status lp_inputs_find_model(const char *name, char **path, lp_err *err)
 {
     char exe[PATH_MAX], *slash, *found = NULL;
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    const char *given = name && *name ? name : LP_DEFAULT_MODEL;
+    const char *given = name ? name : LP_DEFAULT_MODEL;
 
+    if (!*given)
+        return lp_fail(err, LP_EARG,
+                       "model: its name is empty; without --model it is the bundled %s",
+                       LP_DEFAULT_MODEL);
     exe[n > 0 ? n : 0] = 0;
     if ((slash = strrchr(exe, '/'))) *slash = 0;
     if (name && is_file(name)) {

@@ -127,4 +127,6 @@ for a in --version --help "info --json $tmp/a.png"; do
     check "full standard output: $a: exit code 1" test $got -eq 1
     one_line "full standard output: $a: one line"
 done
+run 2 "an empty name of a model" segment --model "" x.tif
+one_line "an empty name of a model: one line"
 finish
