@@ -47,7 +47,7 @@ lp_status lp_inputs_add(lp_inputs *in, const lp_input *x, lp_err *err);
  * where it cannot be written to. */
 lp_status lp_inputs_make_folder(const char *path, lp_err *err);
 
-#define LP_DEFAULT_MODEL "lnp-small"
+#define LP_DEFAULT_MODEL "lnp"
 
 /* The file of a model given by path or name: the path itself if it exists, else NAME or NAME.h5
  * in $LIPOPOSE_MODELS, the bundled models, $CELLPOSE_LOCAL_MODELS_PATH and ~/.cellpose/models.
