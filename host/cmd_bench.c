@@ -297,9 +297,9 @@ int lp_cmd_bench(int argc, char **argv)
     }
     if ((st = check(a, sha256, &err))) goto done;
     snprintf(dir, sizeof dir, "%.4000s/lipopose-bench-XXXXXX",
-             a->dir ? a->dir
-             : tmp  ? tmp
-                    : "/tmp");
+             a->dir        ? a->dir
+             : tmp && *tmp ? tmp
+                           : "/tmp");
     if (!mkdtemp(dir)) {
         st = lp_fail(&err, LP_EIO, "%s: cannot make a folder there; see --dir", dir);
         goto done;

@@ -275,7 +275,7 @@ static lp_status hire(lp_running *r, lp_run_worker **out, lp_err *err)
 {
     const lp_run_options *o = r->o;
     lp_session_options so = o->session;
-    int threads = so.threads > 0 ? so.threads : lp_machine_threads(), n, i;
+    int threads = so.threads > 0 ? so.threads : lp_machine_threads(), n, i, found;
     char left[2000];
     lp_run_worker *w;
     lp_status st;
@@ -287,9 +287,13 @@ static lp_status hire(lp_running *r, lp_run_worker **out, lp_err *err)
     if (!(w = calloc((size_t)n, sizeof *w))) return lp_fail_mem(err, "workers", n * 64.0);
     *out = w;
     r->workers = r->tally.side = n;
+    found = r->n_devices;
     if ((st = lp_run_devices_open(o, &so, r->device, &r->n_devices, left, sizeof left, err)))
         return st;
     if (*left && !o->quiet) fprintf(stderr, "%s\n", left);
+    /* Those of devices that could not be opened are not needed. */
+    n = n * r->n_devices / found > r->n_devices ? n * r->n_devices / found : r->n_devices;
+    r->workers = r->tally.side = n;
     for (i = 0; i < n; i++) {
         w[i] = (lp_run_worker){
             .r = r, .device = &r->device[i % r->n_devices], .index = i + 1, .threads = so.threads};

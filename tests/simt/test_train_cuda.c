@@ -5,6 +5,7 @@
 
 #include "../lp_h5.h"
 #include "../lp_test.h"
+#include "../distance.h"
 #include "fake_cudnn.h"
 
 #include "host/train_backend.h"
@@ -18,19 +19,6 @@ static lp_err err;
     do {                                                                                           \
         if (call) fail_msg("%s", err.msg);                                                         \
     } while (0)
-
-/* Largest difference relative to the largest value. */
-static double distance(const float *a, const float *b, size_t n)
-{
-    double most = 0, d = 0;
-    size_t i;
-
-    for (i = 0; i < n; i++) {
-        if (!(fabs((double)b[i]) <= most)) most = fabs((double)b[i]);
-        if (!(fabs((double)a[i] - b[i]) <= d)) d = fabs((double)a[i] - b[i]);
-    }
-    return most > 0 ? d / most : d;
-}
 
 /* ---- one network on the table itself */
 
