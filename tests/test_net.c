@@ -2,6 +2,7 @@
  * gave (golden/network.h5), and the stages' own limits (host/net.h). */
 #include "lp_h5.h"
 #include "lp_test.h"
+#include "tmp_dir.h"
 
 #include "host/lipopose.h"
 #include "host/read.h"
@@ -98,24 +99,23 @@ static void size_model(void **state)
     LP_NEED_DATA(csv, "golden/size.csv")
     LP_NEED_DATA(model, "checkpoints/cp3_emps.pth")
     LP_NEED_DATA(npy, "checkpoints/cp3_emps_size.npy")
-    char with[] = "/tmp/lipopose-size-XXXXXX", line[256], name[64], path[128];
+    char *dir = lp_tmp_dir(), line[256], name[64], path[128];
     lp_weights *w = NULL;
     lp_session *s;
     FILE *f = fopen(csv, "r");
     double d1, d2;
-    int fd = mkstemp(with), n = 0;
+    const char *with = lp_tmp_path(dir, "size.h5");
+    int n = 0;
     lp_err err = {LP_OK, ""};
 
     (void)state;
     assert_non_null(f);
-    assert_true(fd >= 0);
-    close(fd);
     if (lp_weights_open(model, &w, &err) || lp_weights_import_size(npy, w, &err) ||
         lp_weights_save(w, with, 0, &err))
         fail_msg("%s", err.msg);
     lp_weights_free(&w);
     s = open_at(with, LP_PRECISION_FP32);
-    unlink(with);
+    lp_tmp_remove(dir);
     assert_true(lp_session_has_size_model(s));
     while (fgets(line, sizeof line, f)) {
         lp_segment_options o = lp_segment_defaults();

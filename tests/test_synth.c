@@ -2,6 +2,7 @@
  * that keep their rules, options that are checked, files. What they look like: test_synth_optics.c.
  */
 #include "synth_picture.h"
+#include "tmp_dir.h"
 
 #include <omp.h>
 #include <sys/stat.h>
@@ -294,8 +295,7 @@ static void odd_sizes(void **state)
 
 static void files_are_written_and_named(void **state)
 {
-    const char *tmp = getenv("TMPDIR");
-    char root[256], dir[300], path[400], line[256];
+    char *root = lp_tmp_dir(), dir[1200], path[1300], line[256];
     lp_synth_options o;
     lp_synth_paths names;
     lp_image im;
@@ -306,8 +306,6 @@ static void files_are_written_and_named(void **state)
     int rows = 0;
 
     (void)state;
-    snprintf(root, sizeof root, "%s/lp_synth_XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    assert_non_null(mkdtemp(root));
     snprintf(dir, sizeof dir, "%s/a/b", root);
     assert_int_equal(lp_synth_make_dirs(dir, &err), LP_OK);
     assert_int_equal(lp_synth_make_dirs(dir, &err), LP_OK); /* again */
@@ -351,6 +349,7 @@ static void files_are_written_and_named(void **state)
     snprintf(path, sizeof path, "%s/a", root);
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(rmdir(root), 0);
+    free(root);
     lp_synth_paths_free(&names);
     done(&p);
 }
